@@ -1,0 +1,133 @@
+import type { z } from 'zod';
+import type { Artifact, ArtifactKind, ArtifactStore } from './artifacts.js';
+import type { OpenEventLog } from './events.js';
+import type { InferenceEngine } from './infer.js';
+import type { Json } from './json.js';
+import type { StageOutput, StageStatus } from './metadata.js';
+import type { Registry } from './registry.js';
+import type { SqlEngine } from './sql.js';
+
+/** Pure: cached by key. Reads: what it first read joins the key. Acts: an effect under an idempotency key. */
+export type OperatorClass = 'pure' | 'reads' | 'acts';
+
+/** What one input of a stage is at run time: the outputs of the stage it comes from. */
+export interface StageInput {
+  readonly stage: string;
+  readonly operator: string;
+  /** By output name; the artifact is opened and whole. */
+  readonly artifacts: Readonly<Record<string, Artifact>>;
+  readonly summary: Json;
+}
+
+/** Where the run reads its sources, and how much of the machine a stage may take. Never part of a key. */
+export interface Placement {
+  readonly threads: number;
+  readonly memoryLimitMb: number;
+  readonly device: 'auto' | 'cpu' | 'cuda';
+}
+
+export interface Progress {
+  /** 0..1, or null where unknown. */
+  readonly fraction: number | null;
+  /** "epoch 3/8 · loss 0.31 · 512k rows/s" */
+  readonly message: string;
+  readonly etaMs?: number | null;
+}
+
+/** A TypeScript function of the user's, run in a child process. */
+export interface CustomRunner {
+  run(request: {
+    /** Digest of the export's own bundle (an artifact). */
+    readonly bundle: string;
+    readonly inputs: Readonly<Record<string, Artifact>>;
+    readonly options: Json;
+    /** The directory that external packages resolve from. */
+    readonly root: string;
+    /** Where the child writes Arrow IPC files. */
+    readonly output: string;
+    readonly seed: number;
+    readonly signal: AbortSignal;
+  }): Promise<{ readonly rows: number; readonly file: string }>;
+}
+
+/** What an operator may touch. Everything outside the process comes through here. */
+export interface OperatorContext {
+  readonly run: string;
+  readonly stage: string;
+  readonly attempt: number;
+  /** The directory that the plan's relative source paths resolve from. */
+  readonly root: string;
+  readonly placement: Placement;
+  readonly artifacts: ArtifactStore;
+  readonly sql: SqlEngine;
+  readonly infer: InferenceEngine;
+  readonly registry: Registry;
+  readonly custom: CustomRunner;
+  readonly events: OpenEventLog;
+  /** A directory for event files, HTML and logs of this stage: records, outside the claim of equal bytes. */
+  readonly records: string;
+  /** A directory that outlives attempts of this key (checkpoints); removed after success. */
+  readonly scratch: string;
+  readonly signal: AbortSignal;
+  progress(progress: Progress): void;
+  log(message: string): void;
+}
+
+/** A digest of a source file's content, through the store's memo. */
+export interface SourceFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** What a key is made from while a run plans a stage. */
+export interface KeyContext {
+  readonly root: string;
+  readonly sql: SqlEngine;
+  readonly infer: InferenceEngine;
+  readonly registry: Registry;
+  /** Expands a glob below root and hashes what it finds, memoised. @throws SOURCE_NOT_FOUND, SOURCE_EMPTY */
+  sources(pattern: string, path: string): Promise<readonly SourceFile[]>;
+}
+
+export interface OperatorResult {
+  readonly status?: Extract<StageStatus, 'succeeded' | 'unchanged' | 'blocked'>;
+  readonly outputs: readonly StageOutput[];
+  /** At most 64 KiB. */
+  readonly summary: Json;
+  /** Points for the metadata store and `run --json`. */
+  readonly metrics?: Readonly<Record<string, number>>;
+}
+
+export interface OperatorStage<O> {
+  readonly options: O;
+  /** By input name; several of one kind are `name.0`, `name.1`, … */
+  readonly inputs: Readonly<Record<string, StageInput>>;
+}
+
+/**
+ * What a stage runs. `O` is the resolved options, already checked by `options`.
+ * An operator imports connectors never; the context hands them in.
+ */
+export interface Operator<O = unknown> {
+  readonly name: string;
+  readonly class: OperatorClass;
+  readonly options: z.ZodType<O>;
+  readonly outputs: Readonly<Record<string, ArtifactKind>>;
+  /** 'sql' and 'train' are bounded by the profile; 'light' is not. */
+  readonly weight: 'light' | 'sql' | 'train';
+  /** Versions of engines whose results it holds: parts of the key. */
+  readonly engines: readonly ('duckdb' | 'libtorch' | 'onnxruntime')[];
+  /**
+   * Further parts of the key, by name. Default: the digest of every input artifact.
+   * An operator that reads some columns alone names these here instead, and one that reads the world what it saw.
+   */
+  keyParts?(context: KeyContext, stage: OperatorStage<O>): Promise<Readonly<Record<string, string>>>;
+  run(context: OperatorContext, stage: OperatorStage<O>): Promise<OperatorResult>;
+}
+
+/** Typed once at the definition; stored with its option type erased. */
+export function defineOperator<O>(operator: Operator<O>): Operator {
+  return operator as unknown as Operator;
+}
