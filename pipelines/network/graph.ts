@@ -69,6 +69,8 @@ export interface SlotSpec {
   /** `age.mean`; the graph's `slot` node of this name takes the value. */
   readonly name: string;
   readonly column: string;
+  /** Further columns whose values are counted as well: a vocabulary that several inputs share. */
+  readonly alsoColumns?: readonly string[];
   readonly statistic: Statistic;
   readonly dtype: 'float64' | 'int64' | 'string';
   /** Empty for a scalar, one entry for a list. */

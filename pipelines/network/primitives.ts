@@ -208,6 +208,20 @@ export const primitives = {
       return { dtype: x!.dtype, shape: x!.shape.filter((_, i) => i !== axis) };
     },
   },
+  slice: {
+    arity: [1, 1],
+    regions: tensorOnly,
+    attributes: ['axis', 'skipFirst', 'skipLast'],
+    formula: 'x without its first `skipFirst` and last `skipLast` entries of `axis`',
+    infer: ([x], attributes, path) => {
+      const axis = attributes['axis'] as number;
+      const size = x!.shape[axis];
+      if (size === undefined) throw misfit(path, `an input with an axis ${axis}`, formatShape(x!.shape));
+      const left = addDims(size, -(attributes['skipFirst'] as number) - (attributes['skipLast'] as number));
+      if (typeof left === 'number' && left < 1) throw misfit(path, `at least one entry left of axis ${axis}`, String(left));
+      return { dtype: x!.dtype, shape: x!.shape.map((dim, i) => (i === axis ? left : dim)) };
+    },
+  },
   reduceSum: {
     arity: [1, 1],
     regions: tensorOnly,

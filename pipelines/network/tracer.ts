@@ -83,13 +83,18 @@ export class Tracer {
     return this.#leaf('buffer', path, { name: path, fill }, 'float32', shape);
   }
 
-  /** A value that `fit` computes from the train split. */
+  /** A value that `fit` computes from the train split. One node a region: a reader of one region never needs the other's. */
   slot(spec: SlotSpec): Value {
     this.#slots.set(spec.name, spec);
     return this.#leaf('slot', spec.name, { name: spec.name }, spec.dtype, spec.shape);
   }
 
-  constant(value: number, dtype: DType): Value {
+  /** The full name that `name` has in the current scope, as `parameter` gives it. */
+  path(name: string): string {
+    return [...this.#scope, name].join('/');
+  }
+
+  constant(value: number | string, dtype: DType): Value {
     return this.#push({ op: 'constant', name: this.#unique([...this.#scope, 'constant'].join('/')), inputs: [], attributes: { value }, dtype, shape: [], region: this.#region });
   }
 
@@ -113,10 +118,10 @@ export class Tracer {
   }
 
   #leaf(op: Primitive, key: string, attributes: Readonly<Record<string, AttributeValue>>, dtype: DType, shape: readonly Dim[]): Value {
-    const known = this.#leaves.get(`${op}:${key}`);
+    const known = this.#leaves.get(`${op}:${this.#region}:${key}`);
     if (known !== undefined) return known;
     const value = this.#push({ op, name: this.#unique(key), inputs: [], attributes, dtype, shape, region: this.#region });
-    this.#leaves.set(`${op}:${key}`, value);
+    this.#leaves.set(`${op}:${this.#region}:${key}`, value);
     return value;
   }
 
