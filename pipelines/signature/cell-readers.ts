@@ -198,3 +198,15 @@ export function describeCell(cell: unknown): string {
   if (Array.isArray(cell)) return 'an array';
   return typeof cell === 'object' ? 'an object' : `a ${typeof cell}`;
 }
+
+const readersBySignature = new WeakMap<ModelSignature, readonly CellReader[]>();
+
+/** The readers of a signature's inputs, in its order; made once per signature. */
+export function readersOf(signature: ModelSignature): readonly CellReader[] {
+  let readers = readersBySignature.get(signature);
+  if (readers === undefined) {
+    readers = signature.inputs.map(cellReader);
+    readersBySignature.set(signature, readers);
+  }
+  return readers;
+}

@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { isMillraceError, MillraceErrors } from '../../../../pipelines/contracts/errors.js';
 import type { ModelSignature } from '../../../../pipelines/contracts/signature.js';
 import {
-  answersFromOutputs,
-  columnsFromRows,
-  MAX_PROBLEMS,
-  tensorsFromColumns,
-  tensorsFromRows,
-} from '../../../../pipelines/signature/tensors.js';
+  type Elements,
+  elementsFromRows,
+  sliceElements,
+  tensorsFromElements,
+} from '../../../../pipelines/signature/elements.js';
+import { MAX_PROBLEMS } from '../../../../pipelines/signature/problems.js';
+import { answersFromOutputs, columnsFromRows, tensorsFromColumns } from '../../../../pipelines/signature/tensors.js';
 
 const signature: ModelSignature = {
   formatVersion: 1,
@@ -144,7 +145,9 @@ describe('columnsFromRows', () => {
     };
     const rows = [{ day: '1970-01-02', at: '1970-01-01T01:00:00.000001+01:00' }];
     expect(columnsFromRows(dated, rows, 'rows')).toEqual({ day: ['1970-01-02'], at: [1n] });
-    expect(tensorsFromRows(dated, rows, 'rows')['day']?.data).toEqual(BigInt64Array.of(1n));
+    expect(tensorsFromElements(dated, [elementsFromRows(dated, rows, 'rows')])['day']?.data).toEqual(
+      BigInt64Array.of(1n),
+    );
     expect(errorOf(() => columnsFromRows(dated, [{ day: '2026-02-29', at: 'noon' }], 'rows')).message).toBe(
       'rows[0].day: expected a date as "YYYY-MM-DD"; received a string.\n' +
         'rows[0].at: expected an ISO 8601 timestamp; received a string.',
@@ -202,9 +205,6 @@ describe('answersFromOutputs', () => {
       { probability: 0.4, class: 'true' },
       { probability: 0.39, class: 'false' },
     ]);
-    expect(answersFromOutputs(signature, outputs, 2, { start: 1, end: 2 })).toEqual([
-      { probability: 0.39, class: 'false' },
-    ]);
   });
 
   it('names every class of a multiclass model', () => {
@@ -242,5 +242,20 @@ describe('answersFromOutputs', () => {
       message:
         'outputs.probability: expected a float tensor of 2 values; received no such output. Export the model again.',
     });
+  });
+});
+
+describe('elementsFromRows', () => {
+  it('makes one batch of several requests, equal to the tensors of all rows', () => {
+    const rows = [row, { ...row, age: null, events: 7, active: false }, { ...row, plan: null }];
+    const parts: Elements[] = [[], rows.slice(0, 2), rows.slice(2)].map((part) =>
+      elementsFromRows(signature, part, 'rows'),
+    );
+    const batch = tensorsFromElements(signature, parts);
+    expect(batch).toEqual(tensorsFromColumns(signature, columnsFromRows(signature, rows, 'rows'), 3));
+    const whole = elementsFromRows(signature, rows, 'rows');
+    expect(
+      tensorsFromElements(signature, [sliceElements(signature, whole, 0, 1), sliceElements(signature, whole, 1, 3)]),
+    ).toEqual(batch);
   });
 });
