@@ -64,6 +64,8 @@ export const errorCodes = {
   DEVICE_UNAVAILABLE: 'EnvironmentError',
   DISK_FULL: 'EnvironmentError',
   PORT_IN_USE: 'EnvironmentError',
+  ENDPOINT_UNAVAILABLE: 'EnvironmentError',
+  SERVER_BUSY: 'EnvironmentError',
   STORE_LOCKED: 'EnvironmentError',
   STORE_VERSION: 'EnvironmentError',
   STORE_UNREADABLE: 'EnvironmentError',
