@@ -1,0 +1,1 @@
+import { parentPort, workerData } from 'node:worker_threads';
