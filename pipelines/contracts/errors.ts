@@ -38,6 +38,7 @@ export const errorCodes = {
   REGISTRY_CONFLICT: 'ConfigError',
   GATE_VERSION_REVOKED: 'ConfigError',
   GATE_REQUIRED: 'ConfigError',
+  GATE_BASELINE_INCOMPATIBLE: 'ConfigError',
   // what the data holds
   SOURCE_NOT_FOUND: 'DataError',
   SOURCE_EMPTY: 'DataError',
@@ -52,6 +53,7 @@ export const errorCodes = {
   DATA_SINGLE_CLASS: 'DataError',
   DATA_COLUMN_MISSING: 'DataError',
   SPLIT_EMPTY: 'DataError',
+  GATE_BASELINE_CONTAMINATED: 'DataError',
   TRAIN_DIVERGED: 'DataError',
   EXPORT_PARITY: 'DataError',
   REQUEST_INVALID: 'DataError',
