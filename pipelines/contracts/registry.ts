@@ -38,10 +38,13 @@ export interface Decision {
 export interface HistoryEntry {
   readonly sequence: number;
   readonly model: string;
-  readonly kind: 'register' | 'gate' | 'promote' | 'reject' | 'rollback' | 'readmit' | 'deploy';
+  /** `refused`: a move of aliases that was turned down; `decision.reason` begins with the error's code. */
+  readonly kind: 'register' | 'gate' | 'promote' | 'refused' | 'reject' | 'rollback' | 'readmit' | 'deploy';
   readonly version: number | null;
   readonly alias: string | null;
   readonly fromVersion: number | null;
+  /** Of a `deploy`; null otherwise. */
+  readonly endpoint: string | null;
   readonly decision: Decision;
   readonly at: string;
   /** sha256 of the entry's canonical JSON together with the previous entry's digest. */

@@ -1,0 +1,21 @@
+import type { MetadataStore } from '../../pipelines/contracts/metadata.js';
+import { checkNamespace, createMetadataStore } from './metadata-store.js';
+import { startSqliteCaller } from './sqlite-caller.js';
+
+export interface SqliteMetadataStoreOptions {
+  /** The database file; it and its directory are made where they are missing. */
+  readonly file: string;
+  readonly namespace: string;
+}
+
+/**
+ * Opens the metadata store in a SQLite file; several processes may have it open.
+ *
+ * @throws NAME_INVALID - the namespace.
+ * @throws STORE_VERSION - the file is of a newer millrace.
+ * @throws STORE_UNREADABLE, STORE_LOCKED, DISK_FULL
+ */
+export async function openSqliteMetadataStore(options: SqliteMetadataStoreOptions): Promise<MetadataStore> {
+  checkNamespace(options.namespace);
+  return createMetadataStore(options.namespace, await startSqliteCaller(options.file, options.namespace));
+}

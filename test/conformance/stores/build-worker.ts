@@ -1,0 +1,30 @@
+import { mkdir, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** Bundles one entrance into `outfile`, whole, under a temporary name first: test processes build it side by side. */
+export async function bundleEntry(entry: string, outfile: string): Promise<void> {
+  await mkdir(dirname(outfile), { recursive: true });
+  const temporary = `${outfile}.${process.pid}`;
+  await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    outfile: temporary,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    logLevel: 'warning',
+  });
+  await rename(temporary, outfile);
+}
+
+/** The worker as the sources are now, where the store looks for it. */
+export async function buildSqliteWorker(): Promise<void> {
+  const entry = 'connectors/metadata-store/sqlite-worker';
+  await bundleEntry(`${entry}.ts`, `${root}/dist/${entry}.js`);
+}
