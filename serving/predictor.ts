@@ -7,6 +7,8 @@ import { Batcher } from './models/batcher.js';
 import { readBundle } from './models/bundle.js';
 import { openWarmSession } from './models/warm-session.js';
 
+export type { Answer };
+
 /** A model in this process: what `loadModel` and `millrace predict` ask. */
 export interface Predictor extends AsyncDisposable {
   /** Digest of the bundle. */

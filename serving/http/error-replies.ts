@@ -33,12 +33,10 @@ export function addErrorReplies(app: FastifyInstance, log: (message: string) => 
     log(
       `${request.method} ${request.routeOptions.url}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
     );
-    return reply
-      .code(500)
-      .send({
-        error: 'serve: expected no unforeseen error; received one. The log of the server says more.',
-        code: 'INTERNAL',
-      });
+    return reply.code(500).send({
+      error: 'serve: expected no unforeseen error; received one. The log of the server says more.',
+      code: 'INTERNAL',
+    });
   });
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.length > 200 ? `${request.url.slice(0, 200)}…` : request.url;
