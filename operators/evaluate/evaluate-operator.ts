@@ -1,0 +1,263 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Artifact } from '../../pipelines/contracts/artifacts.js';
+import { MillraceError, nearestName, throwProblems } from '../../pipelines/contracts/errors.js';
+import { defineOperator, type OperatorContext } from '../../pipelines/contracts/operator.js';
+import type { ModelSignature } from '../../pipelines/contracts/signature.js';
+import { quoteIdentifier } from '../../pipelines/contracts/sql.js';
+import { canonicalJson } from '../../pipelines/plan/digest.js';
+import { artifactOfKind, type DatasetView, readDataset } from '../split/read-dataset.js';
+import { evaluateOptionsSchema, type ResolvedEvaluateOptions } from './evaluate-options.js';
+import { type ImportanceRequest, permutationImportance } from './importance.js';
+import { InputSample } from './input-sample.js';
+import { labeledPredictions } from './labeled-predictions.js';
+import { measure } from './measure.js';
+import { calibrationCurve } from './metrics/calibration.js';
+import { confusion } from './metrics/confusion.js';
+import { precisionRecallCurve, rocCurve, thinCurve } from './metrics/curves.js';
+import { metricNames } from './metrics/metric-table.js';
+import { type Predictions, selectRows } from './metrics/predictions.js';
+import { residuals } from './metrics/residuals.js';
+import { type Report, reportSchema } from './report.js';
+import { openTestSession, readSignature, scoreOutput, scoreRows, testRowsSql } from './scored-rows.js';
+import { groupRows } from './slice-groups.js';
+import { writePredictions } from './write-predictions.js';
+
+const CURVE_POINTS = 200;
+const RESIDUAL_LABELS = 4;
+
+/**
+ * Scores the exported bundle on the test split and measures it. Leaves a `report` artifact (report.json,
+ * predictions.parquet) and the record report.html.
+ *
+ * @throws SPLIT_EMPTY, DATA_SINGLE_CLASS, DATA_NULL, DATA_NOT_FINITE, DATA_OUT_OF_RANGE, DATA_COLUMN_MISSING
+ */
+export const evaluateOperator = defineOperator<ResolvedEvaluateOptions>({
+  name: 'evaluate',
+  class: 'pure',
+  options: evaluateOptionsSchema,
+  outputs: { report: 'report' },
+  weight: 'sql',
+  engines: ['duckdb', 'onnxruntime', 'libtorch'],
+  async run(context, { options, inputs }) {
+    const bundle = artifactOfKind(inputs, 'onnx', 'onnx');
+    const model = inputs['model'] === undefined ? null : artifactOfKind(inputs, 'model', 'model');
+    const dataset = readDataset(artifactOfKind(inputs, 'dataset', 'dataset'));
+    const signature = await readSignature(bundle);
+    const metrics = chosenMetrics(signature, options.metrics);
+    checkSlices(options.slices, dataset);
+    const writer = await context.artifacts.create('report');
+    try {
+      const report = await evaluateBundle(context, {
+        bundle,
+        model,
+        dataset,
+        signature,
+        metrics,
+        options,
+        directory: writer.directory,
+      });
+      await writeFile(join(writer.directory, 'report.json'), canonicalJson(report));
+      const values = Object.entries(report.metrics).flatMap(([name, { value }]) =>
+        value === null ? [] : [[name, value] as const],
+      );
+      const artifact = await writer.commit({
+        task: report.task,
+        rows: report.rows,
+        metrics: Object.fromEntries(values),
+      });
+      return {
+        outputs: [{ name: 'report', digest: artifact.digest }],
+        summary: {
+          rows: report.rows,
+          metrics: report.metrics,
+          threshold: report.threshold,
+          parity: report.parity,
+        },
+        metrics: Object.fromEntries(values),
+      };
+    } catch (error) {
+      await writer.discard();
+      throw error;
+    }
+  },
+});
+
+interface Evaluation {
+  readonly bundle: Artifact;
+  readonly model: Artifact | null;
+  readonly dataset: DatasetView;
+  readonly signature: ModelSignature;
+  readonly metrics: readonly string[];
+  readonly options: ResolvedEvaluateOptions;
+  readonly directory: string;
+}
+
+async function evaluateBundle(context: OperatorContext, evaluation: Evaluation): Promise<Report> {
+  const { bundle, dataset, signature, metrics, options } = evaluation;
+  const { signal } = context;
+  await using sql = await openTestSession(context, [dataset.directory]);
+  await using session = await context.infer.load(join(bundle.directory, 'model.onnx'));
+  const counted = await sql.query(`SELECT count(*) AS "rows" FROM ${testRowsSql(dataset, options.split)}`);
+  const rows = Number(counted.rows[0]!['rows']);
+  if (rows === 0) {
+    throw new MillraceError('SPLIT_EMPTY', {
+      path: `${context.stage}.split`,
+      expected: 'at least one row in the test split',
+      received: `none of ${dataset.rows} rows`,
+      hint: 'Give the test split a larger fraction, later cuts or more data.',
+    });
+  }
+  const sample = options.importance === null ? null : new InputSample(rows, options.importance.maxRows, options.seed);
+  const scored = await scoreRows(sql, {
+    dataset,
+    split: options.split,
+    signature,
+    model: session,
+    extras: Object.fromEntries(options.slices.map((name) => [name, `CAST(${quoteIdentifier(name)} AS VARCHAR)`])),
+    onInputs: (tensors, first, count) => {
+      sample?.add(tensors, first, count);
+      context.progress({
+        fraction: (0.4 * (first + count)) / rows,
+        message: `scoring · ${first + count} of ${rows} rows`,
+      });
+    },
+  });
+  const predictions = labeledPredictions(signature, scored);
+  await writePredictions(context, { ...evaluation, split: options.split, scored, predictions });
+  const groups = options.slices.map((name) =>
+    groupRows(scored.extras[name]!, dataset.columns.find((column) => column.name === name)!.type.kind),
+  );
+  context.progress({ fraction: 0.45, message: `measuring · ${rows} rows` });
+  const measured = await measure({
+    predictions,
+    metrics,
+    slices: groups,
+    resamples: options.bootstrap,
+    seed: options.seed,
+    signal,
+  });
+  const metric = importanceMetric(options.metrics, predictions);
+  const importance: ImportanceRequest | null =
+    sample === null
+      ? null
+      : {
+          model: session,
+          inputs: sample.inputs(),
+          predictions: selectRows(predictions, sample.rows),
+          output: scoreOutput(signature),
+          metric,
+          repeats: options.importance!.repeats,
+          seed: options.seed,
+          signal,
+          onInput: (done, of) => {
+            context.progress({ fraction: 0.5 + (0.4 * done) / of, message: `importance · ${done} of ${of} inputs` });
+          },
+        };
+  const learning = evaluation.model === null ? { learning: [], bestEpoch: null } : await readLearning(evaluation.model);
+  return reportSchema.parse({
+    formatVersion: 1,
+    task: signature.task,
+    labels: signature.labels,
+    classes: signature.classes,
+    threshold: predictions.task === 'binary' ? predictions.threshold : null,
+    split: options.split,
+    rows,
+    classRows: classRows(signature, predictions),
+    metrics: measured.metrics,
+    bootstrap:
+      measured.resamples === 0 ? null : { resamples: measured.resamples, confidence: 0.95, seed: options.seed },
+    slices: options.slices.map((column, i) => ({
+      column,
+      values: groups[i]!.groups.map((group, j) => ({
+        value: group.value,
+        rows: group.rows.length,
+        metrics: measured.slices[i]![j]!,
+      })),
+      omitted: groups[i]!.omitted,
+    })),
+    curves: curvesOf(predictions),
+    confusion: predictions.task === 'regression' ? null : confusion(predictions),
+    residuals:
+      predictions.task === 'regression'
+        ? signature.labels
+            .slice(0, RESIDUAL_LABELS)
+            .map((label, target) => ({ label, ...residuals(predictions, target) }))
+        : [],
+    importance:
+      importance === null
+        ? null
+        : {
+            metric,
+            repeats: importance.repeats,
+            rows: importance.predictions.rows,
+            inputs: await permutationImportance(importance),
+          },
+    parity: null,
+    ...learning,
+  });
+}
+
+function curvesOf(predictions: Predictions): Report['curves'] {
+  if (predictions.task !== 'binary') return null;
+  const weight = new Float64Array(predictions.rows).fill(1);
+  return {
+    roc: [...thinCurve(rocCurve(predictions, weight), CURVE_POINTS)],
+    precisionRecall: [...thinCurve(precisionRecallCurve(predictions, weight), CURVE_POINTS)],
+    calibration: [...calibrationCurve(predictions, weight)],
+  };
+}
+
+function classRows(signature: ModelSignature, predictions: Predictions): number[] {
+  if (predictions.task === 'regression') return [];
+  const counts = signature.classes.map(() => 0);
+  for (const index of predictions.label) counts[index]! += 1;
+  return counts;
+}
+
+/** The first metric that was asked for; of all of them the one that says most. */
+function importanceMetric(asked: readonly string[] | null, predictions: Predictions): string {
+  return asked?.[0] ?? { binary: 'auc', multiclass: 'logLoss', regression: 'rmse' }[predictions.task];
+}
+
+function chosenMetrics(signature: ModelSignature, asked: readonly string[] | null): readonly string[] {
+  const known = metricNames(signature.task);
+  if (asked === null) return known;
+  throwProblems(
+    asked.flatMap((name, i) => {
+      if (known.includes(name)) return [];
+      const nearest = nearestName(name, known);
+      return new MillraceError('CONFIG_INVALID', {
+        path: `evaluate.metrics.${i}`,
+        expected: `a metric of a ${signature.task} model (${known.join(', ')})`,
+        received: `'${name}'`,
+        ...(nearest === null ? {} : { hint: `Did you mean '${nearest}'?` }),
+      });
+    }),
+  );
+  return [...new Set(asked)];
+}
+
+function checkSlices(slices: readonly string[], dataset: DatasetView): void {
+  const known = dataset.columns.map((column) => column.name);
+  throwProblems(
+    slices.flatMap((name, i) => {
+      if (known.includes(name)) return [];
+      const nearest = nearestName(name, known);
+      return new MillraceError('SQL_UNKNOWN_COLUMN', {
+        path: `evaluate.slices.${i}`,
+        expected: 'a column of the dataset',
+        received: `'${name}'`,
+        hint: nearest === null ? `It has ${known.join(', ')}.` : `Did you mean '${nearest}'?`,
+      });
+    }),
+  );
+}
+
+async function readLearning(model: Artifact): Promise<Pick<Report, 'learning' | 'bestEpoch'>> {
+  const document = JSON.parse(await readFile(join(model.directory, 'model.json'), 'utf8')) as {
+    readonly curve?: Report['learning'];
+    readonly bestEpoch?: number;
+  };
+  return { learning: document.curve ?? [], bestEpoch: document.bestEpoch ?? null };
+}
