@@ -1,7 +1,9 @@
-// Builds dist/: one bundle per entrance (chunks shared), operator digests, and declarations with --types.
-import { existsSync, rmSync } from 'node:fs';
+// Builds dist/: one bundle per entrance (chunks shared) and the table of operator digests.
+import { createHash } from 'node:crypto';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { operatorSources } from './operator-sources.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -17,6 +19,7 @@ const entries = [
   'native/ts/rank-main.ts',
   'native/ts/feed-main.ts',
   'connectors/metadata-store/sqlite-worker.ts',
+  'serving/inference-worker.ts',
   'cli/main.ts',
 ].filter((entry) => existsSync(`${root}/${entry}`));
 
@@ -36,3 +39,25 @@ await build({
   sourcemap: true,
   logLevel: 'warning',
 });
+
+/** sha256 of what an operator's sources bundle to, without comments, layout and types. */
+async function operatorDigest(sources) {
+  const result = await build({
+    absWorkingDir: root,
+    stdin: { contents: sources.map((source, index) => `export * as part${index} from './${source}';`).join('\n'), resolveDir: root },
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: 'none',
+    logLevel: 'silent',
+  });
+  return createHash('sha256').update(result.outputFiles[0].text).digest('hex');
+}
+
+const digests = await Promise.all(Object.entries(operatorSources).map(async ([operator, sources]) => [operator, await operatorDigest(sources.filter((source) => existsSync(`${root}/${source}`)))]));
+writeFileSync(`${root}/dist/operator-digests.json`, `${JSON.stringify(Object.fromEntries(digests), null, 2)}\n`);

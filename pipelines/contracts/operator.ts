@@ -1,10 +1,12 @@
 import type { z } from 'zod';
+import type { Spawn, WaitFor } from '../drive/drive-plan.js';
 import type { Artifact, ArtifactKind, ArtifactStore } from './artifacts.js';
 import type { OpenEventLog } from './events.js';
 import type { InferenceEngine } from './infer.js';
 import type { Json } from './json.js';
-import type { StageOutput, StageStatus } from './metadata.js';
+import type { RunStatus, StageOutput, StageStatus } from './metadata.js';
 import type { Registry } from './registry.js';
+import type { Column } from '../types/column-type.js';
 import type { SqlEngine } from './sql.js';
 
 /** Pure: cached by key. Reads: what it first read joins the key. Acts: an effect under an idempotency key. */
@@ -36,18 +38,27 @@ export interface Progress {
 
 /** A TypeScript function of the user's, run in a child process. */
 export interface CustomRunner {
+  /** @throws CUSTOM_THROWS, DATA_TYPE, CANCELLED */
   run(request: {
     /** Digest of the export's own bundle (an artifact). */
     readonly bundle: string;
     readonly inputs: Readonly<Record<string, Artifact>>;
+    /** What it must return. */
+    readonly columns: readonly Column[];
     readonly options: Json;
     /** The directory that external packages resolve from. */
     readonly root: string;
-    /** Where the child writes Arrow IPC files. */
+    /** A directory for the child's Parquet file. */
     readonly output: string;
-    readonly seed: number;
     readonly signal: AbortSignal;
   }): Promise<{ readonly rows: number; readonly file: string }>;
+}
+
+/** How a spawned run ended, and what its stages left. */
+export interface ChildRun {
+  readonly run: string;
+  readonly status: RunStatus;
+  readonly outputs: Readonly<Record<string, readonly StageOutput[]>>;
 }
 
 /** What an operator may touch. Everything outside the process comes through here. */
@@ -69,6 +80,10 @@ export interface OperatorContext {
   /** A directory that outlives attempts of this key (checkpoints); removed after success. */
   readonly scratch: string;
   readonly signal: AbortSignal;
+  /** The runs that this stage spawned, by index, once they are settled; empty before. */
+  readonly children: readonly ChildRun[];
+  /** As in {@link KeyContext}: what the key saw is what `run` sees again. */
+  sources(pattern: string, path: string): Promise<readonly SourceFile[]>;
   progress(progress: Progress): void;
   log(message: string): void;
 }
@@ -98,6 +113,10 @@ export interface OperatorResult {
   readonly summary: Json;
   /** Points for the metadata store and `run --json`. */
   readonly metrics?: Readonly<Record<string, number>>;
+  /** Child plans to run before `run` is called again with what they gave. */
+  readonly spawn?: Spawn;
+  /** What to wait for before `run` is called again. */
+  readonly waitFor?: WaitFor;
 }
 
 export interface OperatorStage<O> {

@@ -1,3 +1,4 @@
+import type { SourceSpec } from '../plan/relation.js';
 import type { Column } from '../types/column-type.js';
 
 /** A value bound to `$name` or `?`; it carries its type. Dates are days and timestamps µs since the epoch (UTC). */
@@ -7,6 +8,8 @@ export type SqlValue =
   | number
   | bigint
   | string
+  /** A bigint as plans keep it: JSON has none. Bound as BIGINT, or HUGEINT where it does not fit. */
+  | { readonly kind: 'bigint'; readonly text: string }
   | { readonly kind: 'date'; readonly iso: string }
   | { readonly kind: 'timestamp'; readonly iso: string }
   | { readonly kind: 'list'; readonly items: readonly SqlValue[] };
@@ -46,8 +49,20 @@ export interface StatementInfo {
   readonly tables: readonly string[];
   /** True where its values depend on the order in which threads finish (facts on float sums, first, arg_max, …). */
   readonly isOrderSensitive: boolean;
+  /** What makes it so: `sum`, `row_number OVER`, `ASOF join`, `LIMIT` … `sum` and `avg` only over floats, which the text does not tell. */
+  readonly orderSensitive: readonly string[];
   /** Functions in it that give another answer each time: random, now, uuid, … */
   readonly volatileFunctions: readonly string[];
+}
+
+/** Files as a table of one session. */
+export interface SqlSource {
+  /** A SELECT of {@link SqlSource.columns}, in their order; stands where a query may stand. */
+  readonly sql: string;
+  /** Declared or found columns; found ones may be null. */
+  readonly columns: readonly Column[];
+  /** True where the files' own types may differ from the declared ones, so that a checked cast must follow. */
+  readonly needsCast: boolean;
 }
 
 /**
@@ -64,6 +79,13 @@ export interface SqlSession extends AsyncDisposable {
   describe(sql: string, values?: readonly SqlValue[]): Promise<readonly Column[]>;
   /** Writes a SELECT to one Parquet file (zstd, row groups of 122,880 rows); returns the number of rows. Cancelled by the session's signal. */
   writeParquet(sql: string, target: string, values?: readonly SqlValue[]): Promise<{ readonly rows: number }>;
+  /**
+   * Makes files readable as a table; CSV without columns is sniffed whole. `files` come from {@link SqlEngine.files}.
+   * @throws SOURCE_EMPTY, SOURCE_MALFORMED, DATA_COLUMN_MISSING, DATA_TYPE
+   */
+  source(spec: SourceSpec, files: readonly string[], path: string): Promise<SqlSource>;
+  /** Creates a table of these columns and fills it from memory; returns the number of rows. */
+  append(table: string, columns: readonly Column[], batches: AsyncIterable<SqlBatch> | Iterable<SqlBatch>): Promise<number>;
   /** Interrupts what runs; it ends with CANCELLED. */
   interrupt(): void;
   onProgress(listener: (fraction: number) => void): void;
@@ -73,6 +95,11 @@ export interface SqlEngine {
   /** "duckdb 1.5.5", part of keys. */
   readonly version: string;
   open(options: SqlSessionOptions): Promise<SqlSession>;
+  /**
+   * Expands a source's path or glob below `root`: absolute paths, sorted by their text.
+   * @throws SOURCE_NOT_FOUND (with the nearest existing name)
+   */
+  files(source: SourceSpec, root: string, path: string): Promise<readonly string[]>;
   /**
    * Parses text from a user: exactly one SELECT.
    * @throws SQL_INVALID (with line and column), SQL_REFUSED (another statement, several, a forbidden function)

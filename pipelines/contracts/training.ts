@@ -73,4 +73,15 @@ export interface ModelDocument {
   readonly steps: number;
   readonly validationLoss: number;
   readonly gradientShards: number;
+  /** One point an epoch. */
+  readonly curve: readonly CurvePoint[];
+}
+
+/** Losses of one epoch: the train loss is the mean over the epoch's steps, the validation loss after them. */
+export interface CurvePoint {
+  readonly epoch: number;
+  readonly step: number;
+  readonly trainLoss: number;
+  readonly validationLoss: number;
+  readonly learningRate: number;
 }

@@ -1,5 +1,5 @@
 import { MillraceError } from '../contracts/errors.js';
-import { type AttributeValue, addDims, type DType, type Dim, dimsEqual, formatShape } from './graph.js';
+import { type AttributeValue, addDims, type Dim, type DType, dimsEqual, formatShape } from './graph.js';
 
 /** A value in a graph under construction: what a rule sees of a node. */
 export interface TypedShape {
@@ -64,7 +64,10 @@ function binary(formula: string, regions: Rule['regions'] = both): Rule {
 
 function comparison(formula: string): Rule {
   const rule = binary(formula, both);
-  return { ...rule, infer: (inputs, attributes, path) => ({ dtype: 'bool', shape: rule.infer(inputs, attributes, path).shape }) };
+  return {
+    ...rule,
+    infer: (inputs, attributes, path) => ({ dtype: 'bool', shape: rule.infer(inputs, attributes, path).shape }),
+  };
 }
 
 function perRowLoss(formula: string, attributes: readonly string[]): Rule {
@@ -178,8 +181,14 @@ export const primitives = {
       const shape = [...first!.shape];
       for (const next of rest) {
         if (next.dtype !== first!.dtype) throw misfit(path, `inputs of dtype ${first!.dtype}`, next.dtype);
-        const fits = next.shape.length === shape.length && next.shape.every((dim, i) => i === axis || dimsEqual(dim, shape[i]!));
-        if (!fits) throw misfit(path, `inputs that agree with ${formatShape(first!.shape)} off axis ${axis}`, formatShape(next.shape));
+        const fits =
+          next.shape.length === shape.length && next.shape.every((dim, i) => i === axis || dimsEqual(dim, shape[i]!));
+        if (!fits)
+          throw misfit(
+            path,
+            `inputs that agree with ${formatShape(first!.shape)} off axis ${axis}`,
+            formatShape(next.shape),
+          );
         shape[axis] = addDims(shape[axis]!, next.shape[axis]!);
       }
       return { dtype: first!.dtype, shape };
@@ -218,7 +227,8 @@ export const primitives = {
       const size = x!.shape[axis];
       if (size === undefined) throw misfit(path, `an input with an axis ${axis}`, formatShape(x!.shape));
       const left = addDims(size, -(attributes['skipFirst'] as number) - (attributes['skipLast'] as number));
-      if (typeof left === 'number' && left < 1) throw misfit(path, `at least one entry left of axis ${axis}`, String(left));
+      if (typeof left === 'number' && left < 1)
+        throw misfit(path, `at least one entry left of axis ${axis}`, String(left));
       return { dtype: x!.dtype, shape: x!.shape.map((dim, i) => (i === axis ? left : dim)) };
     },
   },
@@ -227,14 +237,20 @@ export const primitives = {
     regions: tensorOnly,
     attributes: ['axis'],
     formula: 'sum over `axis`, which goes',
-    infer: ([x], attributes) => ({ dtype: x!.dtype, shape: x!.shape.filter((_, i) => i !== (attributes['axis'] as number)) }),
+    infer: ([x], attributes) => ({
+      dtype: x!.dtype,
+      shape: x!.shape.filter((_, i) => i !== (attributes['axis'] as number)),
+    }),
   },
   reduceMean: {
     arity: [1, 1],
     regions: tensorOnly,
     attributes: ['axis'],
     formula: 'mean over `axis`, which goes',
-    infer: ([x], attributes) => ({ dtype: x!.dtype, shape: x!.shape.filter((_, i) => i !== (attributes['axis'] as number)) }),
+    infer: ([x], attributes) => ({
+      dtype: x!.dtype,
+      shape: x!.shape.filter((_, i) => i !== (attributes['axis'] as number)),
+    }),
   },
   oneHot: {
     arity: [1, 1],
@@ -259,7 +275,11 @@ export const primitives = {
     infer: ([a, b], _attributes, path) => {
       const k = a!.shape.at(-1);
       if (k === undefined || b!.shape.length !== 2 || !dimsEqual(k, b!.shape[0]!)) {
-        throw misfit(path, `a right factor of shape [${k === undefined ? 'k' : formatShape([k]).slice(1, -1)}, m]`, formatShape(b!.shape));
+        throw misfit(
+          path,
+          `a right factor of shape [${k === undefined ? 'k' : formatShape([k]).slice(1, -1)}, m]`,
+          formatShape(b!.shape),
+        );
       }
       return { dtype: a!.dtype, shape: [...a!.shape.slice(0, -1), b!.shape[1]!] };
     },
@@ -271,9 +291,16 @@ export const primitives = {
     formula: 'x [.., in] times weight [out, in] transposed, plus bias [out] where given',
     infer: ([x, weight, bias], _attributes, path) => {
       const width = x!.shape.at(-1);
-      if (width === undefined || x!.shape.length < 2) throw misfit(path, 'an input of at least two axes', formatShape(x!.shape));
-      if (!dimsEqual(width, weight!.shape[1]!)) throw misfit(path, `a weight of shape [out, ${formatShape([width]).slice(1, -1)}]`, formatShape(weight!.shape));
-      if (bias !== undefined && !dimsEqual(bias.shape[0]!, weight!.shape[0]!)) throw misfit(path, `a bias of shape [${formatShape([weight!.shape[0]!]).slice(1, -1)}]`, formatShape(bias.shape));
+      if (width === undefined || x!.shape.length < 2)
+        throw misfit(path, 'an input of at least two axes', formatShape(x!.shape));
+      if (!dimsEqual(width, weight!.shape[1]!))
+        throw misfit(path, `a weight of shape [out, ${formatShape([width]).slice(1, -1)}]`, formatShape(weight!.shape));
+      if (bias !== undefined && !dimsEqual(bias.shape[0]!, weight!.shape[0]!))
+        throw misfit(
+          path,
+          `a bias of shape [${formatShape([weight!.shape[0]!]).slice(1, -1)}]`,
+          formatShape(bias.shape),
+        );
       return { dtype: x!.dtype, shape: [...x!.shape.slice(0, -1), weight!.shape[0]!] };
     },
   },
@@ -301,7 +328,11 @@ export const primitives = {
   logSoftmax: unary('x - ln(sum(exp(x))) over the last axis'),
 
   // regularization and normalization
-  dropout: unary('training: 0 with probability `rate`, else x / (1 - rate), by (seed, step, row, node); evaluation: x', tensorOnly, ['rate']),
+  dropout: unary(
+    'training: 0 with probability `rate`, else x / (1 - rate), by (seed, step, row, node); evaluation: x',
+    tensorOnly,
+    ['rate'],
+  ),
   batchNorm: {
     arity: [5, 5],
     regions: tensorOnly,
@@ -309,7 +340,8 @@ export const primitives = {
     formula:
       'inputs x [batch, c], scale, bias, running mean, running variance [c]; training: statistics of the shard (biased variance), running = (1 - momentum) * running + momentum * batch (unbiased variance); evaluation: running ones',
     infer: ([x, scale], _attributes, path) => {
-      if (x!.shape.length !== 2 || !dimsEqual(x!.shape[1]!, scale!.shape[0]!)) throw misfit(path, 'an input of shape [batch, channels]', formatShape(x!.shape));
+      if (x!.shape.length !== 2 || !dimsEqual(x!.shape[1]!, scale!.shape[0]!))
+        throw misfit(path, 'an input of shape [batch, channels]', formatShape(x!.shape));
       return x!;
     },
   },
@@ -322,20 +354,31 @@ export const primitives = {
   },
 
   // losses: one value a row
-  sigmoidCrossEntropy: perRowLoss('[batch] logits x, [batch] targets y in [0, 1]; z = y (1 - s) + s / 2, s = smoothing; softplus(x) - x z', ['smoothing']),
+  sigmoidCrossEntropy: perRowLoss(
+    '[batch] logits x, [batch] targets y in [0, 1]; z = y (1 - s) + s / 2, s = smoothing; softplus(x) - x z',
+    ['smoothing'],
+  ),
   softmaxCrossEntropy: {
     arity: [2, 2],
     regions: tensorOnly,
     attributes: ['smoothing'],
     formula: '[batch, c] logits, [batch] int64 class; -(1 - s) logp[class] - s / c sum(logp), s = smoothing',
     infer: ([x, y], _attributes, path) => {
-      if (x!.shape.length !== 2 || y!.dtype !== 'int64') throw misfit(path, 'logits [batch, classes] and int64 classes [batch]', `${formatShape(x!.shape)} and ${y!.dtype} ${formatShape(y!.shape)}`);
+      if (x!.shape.length !== 2 || y!.dtype !== 'int64')
+        throw misfit(
+          path,
+          'logits [batch, classes] and int64 classes [batch]',
+          `${formatShape(x!.shape)} and ${y!.dtype} ${formatShape(y!.shape)}`,
+        );
       return { dtype: x!.dtype, shape: x!.shape.slice(0, 1) };
     },
   },
   squaredError: perRowLoss('mean over the targets of (x - y)^2, for [batch, k]', []),
   absoluteError: perRowLoss('mean over the targets of |x - y|, for [batch, k]', []),
-  huberError: perRowLoss('mean over the targets of r^2 / 2 where |r| <= delta, else delta (|r| - delta / 2); r = x - y', ['delta']),
+  huberError: perRowLoss(
+    'mean over the targets of r^2 / 2 where |r| <= delta, else delta (|r| - delta / 2); r = x - y',
+    ['delta'],
+  ),
 } as const satisfies Record<string, Rule>;
 
 export type Primitive = keyof typeof primitives;

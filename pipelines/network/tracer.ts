@@ -1,5 +1,5 @@
 import { MillraceError } from '../contracts/errors.js';
-import type { AttributeValue, DType, Dim, FeedColumn, GraphNode, Initializer, SlotSpec, TensorGraph } from './graph.js';
+import type { AttributeValue, Dim, DType, FeedColumn, GraphNode, Initializer, SlotSpec, TensorGraph } from './graph.js';
 import { type Primitive, primitiveRules } from './primitives.js';
 
 /** A value while a graph is traced: an index into the tracer's nodes, with its dtype and shape. */
@@ -25,7 +25,10 @@ export class Tracer {
   /** Runs `body` with node and parameter names under `name`; a name taken already gets `_1`, `_2`, … */
   scope<T>(name: string, body: () => T): T {
     const outer = this.#scope;
-    this.#scope = [...outer, this.#unique([...outer, name].join('/')).slice(outer.join('/').length + (outer.length > 0 ? 1 : 0))];
+    this.#scope = [
+      ...outer,
+      this.#unique([...outer, name].join('/')).slice(outer.join('/').length + (outer.length > 0 ? 1 : 0)),
+    ];
     try {
       return body();
     } finally {
@@ -56,14 +59,30 @@ export class Tracer {
       });
     }
     if (!rule.regions.includes(this.#region)) {
-      throw new MillraceError('NETWORK_INVALID', { path, expected: `a primitive of the ${this.#region} region`, received: `'${op}'` });
+      throw new MillraceError('NETWORK_INVALID', {
+        path,
+        expected: `a primitive of the ${this.#region} region`,
+        received: `'${op}'`,
+      });
     }
     const missing = rule.attributes.filter((name) => attributes[name] === undefined);
     if (missing.length > 0) {
-      throw new MillraceError('NETWORK_INVALID', { path, expected: `the attributes ${rule.attributes.join(', ')}`, received: `none for ${missing.join(', ')}` });
+      throw new MillraceError('NETWORK_INVALID', {
+        path,
+        expected: `the attributes ${rule.attributes.join(', ')}`,
+        received: `none for ${missing.join(', ')}`,
+      });
     }
     const { dtype, shape } = rule.infer(inputs, attributes, path);
-    return this.#push({ op, name: this.#unique(path), inputs: inputs.map((input) => input.index), attributes, dtype, shape, region: this.#region });
+    return this.#push({
+      op,
+      name: this.#unique(path),
+      inputs: inputs.map((input) => input.index),
+      attributes,
+      dtype,
+      shape,
+      region: this.#region,
+    });
   }
 
   /** A raw column in the encode region, or a named input of a loss graph. One node per name. */
@@ -95,7 +114,15 @@ export class Tracer {
   }
 
   constant(value: number | string, dtype: DType): Value {
-    return this.#push({ op: 'constant', name: this.#unique([...this.#scope, 'constant'].join('/')), inputs: [], attributes: { value }, dtype, shape: [], region: this.#region });
+    return this.#push({
+      op: 'constant',
+      name: this.#unique([...this.#scope, 'constant'].join('/')),
+      inputs: [],
+      attributes: { value },
+      dtype,
+      shape: [],
+      region: this.#region,
+    });
   }
 
   /** Declares an encode value [batch] as a column of the feed: the tensor region goes on from it. */
@@ -117,10 +144,24 @@ export class Tracer {
     };
   }
 
-  #leaf(op: Primitive, key: string, attributes: Readonly<Record<string, AttributeValue>>, dtype: DType, shape: readonly Dim[]): Value {
+  #leaf(
+    op: Primitive,
+    key: string,
+    attributes: Readonly<Record<string, AttributeValue>>,
+    dtype: DType,
+    shape: readonly Dim[],
+  ): Value {
     const known = this.#leaves.get(`${op}:${this.#region}:${key}`);
     if (known !== undefined) return known;
-    const value = this.#push({ op, name: this.#unique(key), inputs: [], attributes, dtype, shape, region: this.#region });
+    const value = this.#push({
+      op,
+      name: this.#unique(key),
+      inputs: [],
+      attributes,
+      dtype,
+      shape,
+      region: this.#region,
+    });
     this.#leaves.set(`${op}:${this.#region}:${key}`, value);
     return value;
   }

@@ -1,0 +1,103 @@
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Placement } from '../../pipelines/contracts/operator.js';
+import { preparePipeline } from '../../workflows/bundle/prepare-pipeline.js';
+import { checkPlan } from '../../workflows/check/check-plan.js';
+import type { RunEvent } from '../../workflows/embedded/embedded-host.js';
+import { type RunResult, resumeRun, startRun } from '../../workflows/embedded/run-plan.js';
+import type { Services } from '../../workflows/services.js';
+import { exitCodeOf } from '../exit.js';
+import { type CommonOptions, integerOption, openStore, paramTexts, printJson } from '../open.js';
+import { RunProgress } from '../render/progress.js';
+import { renderRun, runObject } from '../render/run-summary.js';
+
+interface RunOptions extends CommonOptions {
+  readonly param: readonly string[];
+  readonly cache: boolean;
+  readonly from?: string;
+  readonly threads?: string;
+  readonly device: string;
+}
+
+export async function run(file: string, options: RunOptions): Promise<void> {
+  await using services = await openStore(options);
+  await withInterrupt(services, options, async (signal, onEvent) => {
+    const prepared = await preparePipeline(services, file, { params: { kind: 'texts', values: paramTexts(options.param) }, signal });
+    await checkPlan(services, prepared.plan, prepared.root);
+    return startRun(services, prepared, {
+      root: prepared.root,
+      bundle: prepared.bundle,
+      useCache: options.cache,
+      from: options.from ?? null,
+      placement: placementOf(options),
+      signal,
+      onEvent,
+    });
+  });
+}
+
+export async function resume(id: string, options: CommonOptions & { readonly threads?: string }): Promise<void> {
+  await using services = await openStore(options);
+  await withInterrupt(services, options, (signal, onEvent) => resumeRun(services, id, { signal, onEvent, placement: placementOf(options) }));
+}
+
+/** Runs with progress on stderr and a log in the store; the first Ctrl-C cancels, the second one ends at once. */
+async function withInterrupt(services: Services, options: CommonOptions, body: (signal: AbortSignal, onEvent: (event: RunEvent) => void) => Promise<RunResult>): Promise<void> {
+  const controller = new AbortController();
+  const progress = new RunProgress();
+  const interrupt = (): void => {
+    if (controller.signal.aborted) process.exit(130);
+    process.stderr.write('\nCancelling: what finished stays. Press Ctrl-C again to stop at once.\n');
+    controller.abort();
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  const log = eventLogger(services.directory);
+  try {
+    const result = await body(controller.signal, (event) => {
+      log(event);
+      progress.onEvent(event);
+    });
+    progress.close();
+    if (options.json === true) printJson(await runObject(services, result));
+    else process.stdout.write(`${renderRun(services, result)}\n`);
+    if (result.status === 'failed' || result.status === 'cancelled') process.stderr.write(`Go on with: millrace runs resume ${result.run}\n`);
+    process.exitCode = exitCodeOf(result.status);
+  } finally {
+    progress.close();
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+  }
+}
+
+/** One JSON line an event in records/<run>/run.log: what `runs logs` shows. */
+function eventLogger(directory: string): (event: RunEvent) => void {
+  let file: string | null = null;
+  let lastProgress = 0;
+  return (event) => {
+    if (event.kind === 'run') {
+      const records = join(directory, 'records', event.run);
+      mkdirSync(records, { recursive: true });
+      file = join(records, 'run.log');
+    }
+    if (file === null) return;
+    if (event.kind === 'stageProgress') {
+      if (Date.now() - lastProgress < 1000) return;
+      lastProgress = Date.now();
+    }
+    appendFileSync(file, `${JSON.stringify({ at: new Date().toISOString(), ...logged(event) })}\n`);
+  };
+}
+
+function logged(event: RunEvent): object {
+  if (event.kind !== 'stageFinished') return event;
+  const { stage, status, durationMs, error } = event.record;
+  return { kind: event.kind, stage, status, durationMs, error: error?.message ?? null };
+}
+
+function placementOf(options: { readonly threads?: string; readonly device?: string }): Partial<Placement> {
+  return {
+    ...(options.threads === undefined ? {} : { threads: integerOption(options.threads, '--threads', 1, 1024) }),
+    ...(options.device === undefined ? {} : { device: options.device as Placement['device'] }),
+  };
+}

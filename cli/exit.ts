@@ -1,0 +1,23 @@
+import { isMillraceError, serializeError } from '../pipelines/contracts/errors.js';
+import type { RunStatus } from '../pipelines/contracts/metadata.js';
+
+export const exitCodes = { done: 0, failed: 1, usage: 2, blocked: 3, waiting: 4, cancelled: 130 } as const;
+
+export function exitCodeOf(status: RunStatus): number {
+  const codes: Readonly<Record<RunStatus, number>> = { running: 1, succeeded: exitCodes.done, failed: exitCodes.failed, blocked: exitCodes.blocked, waiting: exitCodes.waiting, cancelled: exitCodes.cancelled };
+  return codes[status];
+}
+
+/** Writes an error to stderr (and, with --json, as the one object on stdout) and answers with the exit code. */
+export function reportError(error: unknown, json: boolean): number {
+  const data = serializeError(error);
+  process.stderr.write(`${data.message}\n`);
+  if (data.code === 'INTERNAL' && data.stack !== null) process.stderr.write(`${data.stack}\n`);
+  if (json) {
+    const { stack: _stack, ...shown } = data;
+    process.stdout.write(`${JSON.stringify({ error: shown })}\n`);
+  }
+  if (!isMillraceError(error)) return exitCodes.failed;
+  if (error.code === 'CANCELLED') return exitCodes.cancelled;
+  return error.name === 'ConfigError' ? exitCodes.usage : exitCodes.failed;
+}

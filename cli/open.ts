@@ -1,0 +1,39 @@
+import { MillraceError } from '../pipelines/contracts/errors.js';
+import { defaultPlacement } from '../workflows/embedded/run-plan.js';
+import { openServices, type Services } from '../workflows/services.js';
+import { storeDirectory } from '../workflows/store-directory.js';
+
+export interface CommonOptions {
+  readonly store?: string;
+  readonly json?: boolean;
+}
+
+/** Opens the store that the options name. */
+export async function openStore(options: CommonOptions, from?: string): Promise<Services> {
+  const { threads, memoryLimitMb } = defaultPlacement();
+  return openServices({ directory: storeDirectory(options.store, from), threads, memoryLimitMb });
+}
+
+/** An integer of a flag. @throws CONFIG_INVALID */
+export function integerOption(text: string, flag: string, minimum: number, maximum: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < minimum || value > maximum) {
+    throw new MillraceError('CONFIG_INVALID', { path: flag, expected: `an integer from ${minimum} to ${maximum}`, received: `'${text}'` });
+  }
+  return value;
+}
+
+/** `name=value` texts as an object. @throws PARAMS_INVALID */
+export function paramTexts(texts: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const at = text.indexOf('=');
+      if (at <= 0) throw new MillraceError('PARAMS_INVALID', { path: '--param', expected: 'name=value', received: `'${text}'` });
+      return [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, (_key, member) => (typeof member === 'bigint' ? member.toString() : member))}\n`);
+}

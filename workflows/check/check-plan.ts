@@ -1,0 +1,60 @@
+import { isMillraceError, type MillraceError, throwProblems } from '../../pipelines/contracts/errors.js';
+import type { Json } from '../../pipelines/contracts/json.js';
+import { describeRelation } from '../../operators/sql/describe-relation.js';
+import { digestOf } from '../../pipelines/plan/digest.js';
+import type { Relation } from '../../pipelines/plan/relation.js';
+import type { Plan } from '../../pipelines/plan/schema.js';
+import type { Column } from '../../pipelines/types/column-type.js';
+import type { Services } from '../services.js';
+
+/**
+ * Describes every SQL stage of a plan against its sources without running it: syntax, unknown columns, types that do not fit.
+ * Remembered by the plan's SQL and the states of its sources.
+ *
+ * @throws SQL_INVALID, SQL_UNKNOWN_COLUMN, SQL_REFUSED, SOURCE_NOT_FOUND, DATA_TYPE - every problem at once.
+ */
+export async function checkPlan(services: Services, plan: Plan, root: string): Promise<void> {
+  const problems: MillraceError[] = [];
+  const described = new Map<string, readonly Column[]>();
+  for (const stage of plan.stages) {
+    if (stage.operator !== 'sql' && stage.operator !== 'ingest') {
+      const { columns } = (stage.options ?? {}) as { readonly columns?: readonly Column[] | null };
+      if (stage.operator === 'custom' && columns) described.set(stage.id, columns);
+      continue;
+    }
+    const { relation, columns } = stage.options as unknown as { readonly relation: Relation; readonly columns: readonly Column[] | null };
+    const inputs: Record<string, readonly Column[]> = {};
+    let isKnown = true;
+    for (const [name, input] of Object.entries(stage.inputs)) {
+      const known = described.get(input.stage);
+      if (known === undefined) isKnown = false;
+      else inputs[name] = known;
+    }
+    if (columns !== null) described.set(stage.id, columns);
+    if (!isKnown) continue;
+    try {
+      const found = await describeMemoized(services, relation, inputs, root, stage.id);
+      if (columns === null) described.set(stage.id, found);
+    } catch (error) {
+      if (!isMillraceError(error)) throw error;
+      problems.push(error);
+    }
+  }
+  throwProblems(problems);
+}
+
+async function describeMemoized(services: Services, relation: Relation, inputs: Readonly<Record<string, readonly Column[]>>, root: string, path: string): Promise<readonly Column[]> {
+  const files = await Promise.all(sourcesOf(relation).map((pattern) => services.sources(root, pattern, path)));
+  const key = digestOf([services.sql.version, relation, inputs, files.flat().map((file) => file.sha256)]);
+  const known = await services.metadata.memo('describe', key);
+  if (known !== null) return known as unknown as readonly Column[];
+  const columns = await describeRelation(services.sql, relation, inputs, root, path);
+  await services.metadata.putMemo('describe', key, columns as unknown as Json);
+  return columns;
+}
+
+function sourcesOf(relation: Relation): readonly string[] {
+  if (relation.kind === 'source') return [relation.source.path];
+  if (relation.kind === 'input') return [];
+  return relation.relations.flatMap(sourcesOf);
+}

@@ -1,0 +1,57 @@
+// The compiler child: evaluates a pipeline's bundle, compiles its plan, answers with it and ends.
+import * as zod from 'zod';
+import { MillraceError, serializeError } from '../../pipelines/contracts/errors.js';
+import { paramsFromText } from '../../pipelines/define/params.js';
+import type { Pipeline } from '../../pipelines/define/pipeline.js';
+import * as millrace from '../../pipelines/index.js';
+import * as nn from '../../pipelines/nn.js';
+import { type CustomExport, compilePlan } from '../../pipelines/plan/compile.js';
+import * as types from '../../pipelines/types.js';
+import { loadBundle } from './load-bundle.js';
+import type { CompileRequest, CompileResponse } from './compile-client.js';
+
+process.once('disconnect', () => process.exit(0));
+process.once('message', (request: CompileRequest) => {
+  void compile(request).then((response) => {
+    process.send!(response, () => process.disconnect());
+  });
+});
+
+async function compile({ code, file, externals, root, params, times }: CompileRequest): Promise<CompileResponse> {
+  try {
+    const exports = new Map<unknown, CustomExport>();
+    const record = (module: string, namespace: Record<string, unknown>): void => {
+      for (const [name, value] of Object.entries(namespace)) {
+        if (typeof value === 'function' && !exports.has(value)) exports.set(value, { module, name });
+      }
+    };
+    (globalThis as Record<symbol, unknown>)[Symbol.for('millrace.exports')] = record;
+    const own = { millrace, 'millrace/nn': nn, 'millrace/types': types, zod };
+    const loaded = await loadBundle(code, file, externals, root, own);
+    const pipeline = pipelineOf(loaded, file);
+    const values = params.kind === 'texts' ? paramsFromText(pipeline.params, params.values) : params.values;
+    const plans = Array.from({ length: times }, () => compilePlan(pipeline, values, (run) => exports.get(run) ?? null));
+    return { kind: 'plans', plans };
+  } catch (error) {
+    const wrapped = error instanceof Error && 'expected' in error && 'code' in error ? error : thrown(error, file);
+    return { kind: 'error', error: serializeError(wrapped) };
+  }
+}
+
+function pipelineOf(loaded: Record<string, unknown>, file: string): Pipeline {
+  const value = loaded['default'];
+  if (typeof value !== 'object' || value === null || (value as { kind?: unknown }).kind !== 'pipeline') {
+    throw new MillraceError('PIPELINE_INVALID', {
+      path: file,
+      expected: 'a default export that definePipeline returned',
+      received: value === undefined ? 'no default export' : `a default export of type ${typeof value}`,
+      hint: 'Write export default definePipeline({ … }).',
+    });
+  }
+  return value as Pipeline;
+}
+
+function thrown(error: unknown, file: string): MillraceError {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new MillraceError('PIPELINE_THROWS', { path: file, expected: 'a pipeline file that evaluates', received: `an error it threw (${text})`, hint: 'Mend it; the stack is in the details.', cause: error, details: { stack: error instanceof Error ? error.stack : null } });
+}

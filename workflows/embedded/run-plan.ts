@@ -1,0 +1,147 @@
+import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { MillraceError, serializeError } from '../../pipelines/contracts/errors.js';
+import type { Json } from '../../pipelines/contracts/json.js';
+import type { MetricPoint, RunRecord, RunStatus, StageRecord } from '../../pipelines/contracts/metadata.js';
+import type { ChildRun, Placement } from '../../pipelines/contracts/operator.js';
+import { drivePlan, type Spawn } from '../../pipelines/drive/drive-plan.js';
+import { needsOf } from '../../pipelines/plan/compile.js';
+import { type Plan, planSchema } from '../../pipelines/plan/schema.js';
+import type { Services } from '../services.js';
+import { EmbeddedHost, type HostOptions, type RunEvent } from './embedded-host.js';
+import { newRunId } from './run-id.js';
+
+/** How a run ended, and what its stages left. */
+export interface RunResult {
+  readonly run: string;
+  readonly status: RunStatus;
+  readonly stages: readonly StageRecord[];
+  readonly metrics: readonly MetricPoint[];
+}
+
+export interface RunPlanOptions {
+  readonly root: string;
+  readonly bundle: string | null;
+  readonly useCache: boolean;
+  readonly from: string | null;
+  readonly placement?: Partial<Placement>;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: RunEvent) => void;
+  readonly parent?: { readonly run: string; readonly stage: string };
+}
+
+const runLeaseTtlMs = 15_000;
+
+/** Half the memory for DuckDB, all cores, the device of the machine. */
+export function defaultPlacement(): Placement {
+  return { threads: availableParallelism(), memoryLimitMb: Math.max(512, Math.floor(totalmem() / 2 / 1024 / 1024)), device: 'auto' };
+}
+
+/** Runs a plan on the embedded host, from its first stage to its last. */
+export async function startRun(services: Services, plan: { readonly plan: Plan; readonly digest: string }, options: RunPlanOptions): Promise<RunResult> {
+  const run = await services.metadata.createRun({
+    id: newRunId(),
+    pipeline: plan.plan.pipeline,
+    plan: plan.digest,
+    bundle: options.bundle,
+    params: plan.plan.params as Json,
+    root: options.root,
+    parent: options.parent ?? null,
+    options: { useCache: options.useCache, from: options.from },
+  });
+  return driveRun(services, run, plan.plan, options);
+}
+
+/**
+ * Goes on with a run that was killed, failed, cancelled or waits. What finished stays.
+ *
+ * @throws RUN_ACTIVE - its process is alive; RUN_FINISHED - it succeeded.
+ */
+export async function resumeRun(services: Services, idOrPrefix: string, options: Pick<RunPlanOptions, 'signal' | 'onEvent' | 'placement'>): Promise<RunResult> {
+  const run = await services.metadata.run(idOrPrefix);
+  if (run.status === 'succeeded') {
+    throw new MillraceError('RUN_FINISHED', { path: run.id, expected: 'a run that has something left to do', received: 'one that succeeded', hint: 'Start a new one with millrace run.' });
+  }
+  const artifact = await services.artifacts.open(run.plan);
+  const plan = planSchema.parse(JSON.parse(await readFile(join(artifact.directory, 'plan.json'), 'utf8')));
+  const { useCache } = run.options as { readonly useCache: boolean };
+  return driveRun(services, run, plan, { ...options, root: run.root, bundle: run.bundle, useCache, from: null });
+}
+
+async function driveRun(services: Services, run: RunRecord, plan: Plan, options: RunPlanOptions): Promise<RunResult> {
+  const lease = await services.metadata.acquireLease(`run/${run.id}`, runLeaseTtlMs);
+  if (lease === null) {
+    const holder = await services.metadata.leaseHolder(`run/${run.id}`);
+    throw new MillraceError('RUN_ACTIVE', { path: run.id, expected: 'a run that no process drives', received: holder === null ? 'one that was just taken' : `one that process ${holder.pid} drives`, hint: 'Wait for it, or cancel it with millrace runs cancel.' });
+  }
+  await using _held = lease;
+  await services.metadata.setRunStatus(run.id, 'running', null);
+  const cancel = new AbortController();
+  const onAbort = (): void => cancel.abort(options.signal.reason);
+  if (options.signal.aborted) onAbort();
+  options.signal.addEventListener('abort', onAbort);
+  const watch = setInterval(() => {
+    void services.metadata.memo('cancel', run.id).then((asked) => {
+      if (asked !== null) cancel.abort(new MillraceError('CANCELLED', { path: run.id, expected: 'to go on', received: 'millrace runs cancel' }));
+    });
+  }, 500);
+  watch.unref();
+  options.onEvent({ kind: 'run', run: run.id, pipeline: plan.pipeline, stages: plan.stages.map(({ id, operator }) => ({ id, operator })) });
+  const hostOptions: HostOptions = {
+    run: run.id,
+    pipeline: plan.pipeline,
+    root: options.root,
+    placement: { ...defaultPlacement(), ...options.placement },
+    slots: { sql: 2, train: 1 },
+    useCache: options.useCache,
+    from: options.from,
+    signal: cancel.signal,
+    onEvent: options.onEvent,
+    spawn: (stage, spawn, index) => spawnRun(services, run.id, stage, spawn, index, { ...options, signal: cancel.signal }),
+  };
+  try {
+    const journal = await services.metadata.stages(run.id);
+    const host = new EmbeddedHost(plan, journal, services, hostOptions);
+    const driven = plan.stages.map((stage) => ({ id: stage.id, needs: needsOf(stage), fused: stage.fused }));
+    const { status } = await drivePlan(driven, host);
+    const failed = host.records.find((record) => record.error !== null)?.error ?? null;
+    await services.metadata.setRunStatus(run.id, status, failed);
+    return { run: run.id, status, stages: host.records, metrics: await services.metadata.metrics(run.id) };
+  } catch (error) {
+    await services.metadata.setRunStatus(run.id, 'failed', serializeError(error));
+    throw error;
+  } finally {
+    clearInterval(watch);
+    options.signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Runs one child plan of a stage; a run of the same parent, stage and index that ended is found again. */
+async function spawnRun(services: Services, parent: string, stage: string, spawn: Spawn, index: number, options: RunPlanOptions): Promise<ChildRun> {
+  const digest = spawn.kind === 'plan' ? spawn.plan : spawn.template;
+  const artifact = await services.artifacts.open(digest);
+  const text = await readFile(join(artifact.directory, 'plan.json'), 'utf8');
+  // A template's text holds "$index" where the instance's number belongs.
+  const plan = planSchema.parse(JSON.parse(spawn.kind === 'plan' ? text : text.replaceAll('"$index"', String(index))));
+  const memo = `${parent}/${stage}/${digest}/${index}`;
+  const known = (await services.metadata.memo('child', memo)) as string | null;
+  const childOptions = { ...options, from: null, parent: { run: parent, stage } };
+  let result: RunResult;
+  if (known !== null) {
+    const earlier = await services.metadata.run(known);
+    if (earlier.status === 'succeeded' || earlier.status === 'blocked') {
+      return { run: earlier.id, status: earlier.status, outputs: outputsOf(await services.metadata.stages(earlier.id)) };
+    }
+    result = await driveRun(services, earlier, plan, childOptions);
+  } else {
+    const run = await services.metadata.createRun({ id: newRunId(), pipeline: plan.pipeline, plan: digest, bundle: null, params: plan.params as Json, root: options.root, parent: { run: parent, stage }, options: { useCache: options.useCache, from: null } });
+    await services.metadata.putMemo('child', memo, run.id);
+    result = await driveRun(services, run, plan, childOptions);
+  }
+  return { run: result.run, status: result.status, outputs: outputsOf(result.stages) };
+}
+
+function outputsOf(stages: readonly StageRecord[]): ChildRun['outputs'] {
+  return Object.fromEntries(stages.map((stage) => [stage.stage, stage.outputs]));
+}

@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../native/ts/package-root.js';
+import type { InferenceEngine } from '../pipelines/contracts/infer.js';
+import type { SqlEngine } from '../pipelines/contracts/sql.js';
+
+/**
+ * Versions of the engines whose results stages hold. The native one is the stamp that the build left beside the addon:
+ * digest of its sources, flags, compiler and libtorch. Read without loading the addon.
+ */
+export function engineVersions(sql: SqlEngine, infer: InferenceEngine): Readonly<Record<'duckdb' | 'libtorch' | 'onnxruntime', string>> {
+  return { duckdb: sql.version, onnxruntime: infer.version, libtorch: nativeStamp() };
+}
+
+function nativeStamp(): string {
+  try {
+    return (JSON.parse(readFileSync(join(packageRoot(), 'build', 'millrace.json'), 'utf8')) as { stamp: string }).stamp;
+  } catch {
+    return 'not built';
+  }
+}

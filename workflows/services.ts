@@ -1,0 +1,72 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { openDiskArtifactStore } from '../connectors/artifact-store/disk-artifact-store.js';
+import { openSqlEngine } from '../connectors/duckdb/sql-engine.js';
+import { hashSources } from '../connectors/files/hash-sources.js';
+import { openSqliteMetadataStore } from '../connectors/metadata-store/sqlite-metadata-store.js';
+import { openInferenceEngine } from '../connectors/onnxruntime/inference-engine.js';
+import { openEventLog } from '../connectors/tensorboard/event-log.js';
+import type { ArtifactStore } from '../pipelines/contracts/artifacts.js';
+import type { OpenEventLog } from '../pipelines/contracts/events.js';
+import type { InferenceEngine } from '../pipelines/contracts/infer.js';
+import type { MetadataStore } from '../pipelines/contracts/metadata.js';
+import type { CustomRunner, KeyContext, SourceFile } from '../pipelines/contracts/operator.js';
+import type { SqlEngine } from '../pipelines/contracts/sql.js';
+import { createCustomRunner } from './children/custom-runner.js';
+import { engineVersions } from './engine-versions.js';
+import type { KeyEnvironment } from './embedded/stage-key.js';
+import { memoizedSqlEngine } from './memoized-sql-engine.js';
+import { operatorDigest } from './operator-digests.js';
+
+/** Everything outside the process that stages, the CLI and the server use, opened on one store directory. */
+export interface Services extends AsyncDisposable {
+  /** The store's directory, absolute. */
+  readonly directory: string;
+  readonly artifacts: ArtifactStore;
+  readonly metadata: MetadataStore;
+  readonly sql: SqlEngine;
+  readonly infer: InferenceEngine;
+  readonly custom: CustomRunner;
+  readonly events: OpenEventLog;
+  readonly keyEnvironment: Omit<KeyEnvironment, 'context'>;
+  keyContext(root: string): KeyContext;
+  sources(root: string, pattern: string, path: string): Promise<readonly SourceFile[]>;
+}
+
+export interface ServicesOptions {
+  /** Absolute directory of the store; made where it does not exist. */
+  readonly directory: string;
+  readonly threads: number;
+  readonly memoryLimitMb: number;
+  readonly deviceClass?: 'cpu' | 'cuda';
+}
+
+/**
+ * Opens a store and the engines. What dead processes left in it is swept.
+ *
+ * @throws STORE_VERSION, STORE_UNREADABLE, DISK_FULL
+ */
+export async function openServices(options: ServicesOptions): Promise<Services> {
+  const { directory } = options;
+  mkdirSync(directory, { recursive: true });
+  const [artifacts, metadata] = await Promise.all([openDiskArtifactStore(directory), openSqliteMetadataStore({ file: join(directory, 'metadata.sqlite'), namespace: 'default' })]);
+  const sql = memoizedSqlEngine(openSqlEngine({ threads: options.threads, memoryLimitMb: options.memoryLimitMb, temporaryDirectory: join(directory, 'tmp') }), metadata);
+  const infer = openInferenceEngine();
+  const sources = (root: string, pattern: string, path: string): Promise<readonly SourceFile[]> =>
+    hashSources({ get: (key) => metadata.memo('source', key), put: (key, value) => metadata.putMemo('source', key, value) }, root, pattern, path);
+  return {
+    directory,
+    artifacts,
+    metadata,
+    sql,
+    infer,
+    custom: createCustomRunner({ artifacts, memoryLimitMb: options.memoryLimitMb }),
+    events: openEventLog,
+    keyEnvironment: { operatorDigest, engineVersions: engineVersions(sql, infer), deviceClass: options.deviceClass ?? 'cpu' },
+    keyContext: (root) => ({ root, sql, infer, registry: metadata.registry, sources: (pattern, path) => sources(root, pattern, path) }),
+    sources,
+    async [Symbol.asyncDispose]() {
+      await metadata[Symbol.asyncDispose]();
+    },
+  };
+}
