@@ -161,6 +161,7 @@ class TensorReader {
         `an integer from 0 to the ${left} bytes left`,
         'another value',
       );
+      this.#binary = this.#binary.subarray(left);
       return null;
     }
     const cells = readBinary(this.#binary.subarray(0, size as number), dtype, rows);
