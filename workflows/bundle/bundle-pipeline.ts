@@ -26,7 +26,7 @@ export interface Bundle {
  * @throws PIPELINE_DOES_NOT_COMPILE - with file, line and esbuild's text for every error.
  */
 export async function bundlePipeline(file: string, root: string): Promise<Bundle> {
-  return bundle({ entryPoints: [file], plugins: [recordExports(root)] }, root, file);
+  return bundle({ entryPoints: [file], plugins: [ownPackages, recordExports(root)] }, root, file);
 }
 
 /**
@@ -36,7 +36,7 @@ export async function bundlePipeline(file: string, root: string): Promise<Bundle
 export async function bundleExport(module: string, name: string, root: string): Promise<Bundle> {
   const from = JSON.stringify(`./${module.split(sep).join('/')}`);
   return bundle(
-    { stdin: { contents: `export { ${name} as run } from ${from};`, resolveDir: root, sourcefile: 'export.ts', loader: 'ts' }, minifyWhitespace: true, minifySyntax: true, legalComments: 'none' },
+    { stdin: { contents: `export { ${name} as run } from ${from};`, resolveDir: root, sourcefile: 'export.ts', loader: 'ts' }, plugins: [ownPackages], minifyWhitespace: true, minifySyntax: true, legalComments: 'none' },
     root,
     module,
   );
@@ -93,6 +93,14 @@ async function versionOf(specifier: string, root: string): Promise<string> {
   }
   return 'missing';
 }
+
+/** Millrace and zod stay outside even where the project's tsconfig maps them to sources. */
+const ownPackages: Plugin = {
+  name: 'own-packages',
+  setup({ onResolve }) {
+    onResolve({ filter: /^(millrace(\/\w+)?|zod)$/ }, ({ path }) => ({ path, external: true }));
+  },
+};
 
 /** Appends a self-import to every module of the user's, which hands the module's exports to the compiler child. */
 function recordExports(root: string): Plugin {

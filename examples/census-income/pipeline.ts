@@ -1,0 +1,84 @@
+import { atLeast, csv, definePipeline, deploy, evaluate, exportOnnx, fit, gate, noWorseThan, parity, promote, register, split, sql } from 'millrace';
+import { dense, dropout, embed, log1p, network, output, piecewiseLinear } from 'millrace/nn';
+import { t } from 'millrace/types';
+import { z } from 'zod';
+
+const names = ['age', 'workclass', 'fnlwgt', 'education', 'education_num', 'marital_status', 'occupation', 'relationship', 'race', 'sex', 'capital_gain', 'capital_loss', 'hours_per_week', 'native_country', 'income'];
+
+/** Who earns more than 50,000 a year? The census of 1994 (UCI Adult), with its official split. */
+export default definePipeline({
+  name: 'census-income',
+  params: z.object({
+    /** The directory with adult-train.csv and adult-test.csv. */
+    data: z.string().default('../shared/data/adult'),
+    maxEpochs: z.int().min(1).default(30),
+    seed: z.int().min(0).default(1),
+  }),
+  build: ({ params }) => {
+    const file = { header: false, names, nulls: ['?'], trim: true, lineNumber: 'line' } as const;
+    const train = csv(`${params.data}/adult-train.csv`, file);
+    const test = csv(`${params.data}/adult-test.csv`, file);
+    const people = sql`
+      SELECT 'train' AS part, line, age, workclass, education, education_num, marital_status, occupation, relationship,
+             race, sex, capital_gain, capital_loss, hours_per_week, native_country, income = '>50K' AS rich
+      FROM ${train}
+      UNION ALL
+      SELECT 'test' AS part, line, age, workclass, education, education_num, marital_status, occupation, relationship,
+             race, sex, capital_gain, capital_loss, hours_per_week, native_country, income = '>50K.' AS rich
+      FROM ${test}`.as(
+      {
+        part: t.string,
+        line: t.int64,
+        age: t.int32,
+        workclass: t.string.nullable,
+        education: t.string,
+        education_num: t.int32,
+        marital_status: t.string,
+        occupation: t.string.nullable,
+        relationship: t.string,
+        race: t.string,
+        sex: t.string,
+        capital_gain: t.int32,
+        capital_loss: t.int32,
+        hours_per_week: t.int32,
+        native_country: t.string.nullable,
+        rich: t.bool,
+      },
+      { key: ['part', 'line'] },
+    );
+    const data = split(people, { column: 'part', validation: { fraction: 0.15, seed: 7 } });
+    const model = fit(data, {
+      label: 'rich',
+      inputs: {
+        age: piecewiseLinear({ bins: 16 }),
+        education_num: piecewiseLinear({ bins: 8 }),
+        capital_gain: log1p(),
+        capital_loss: log1p(),
+        hours_per_week: piecewiseLinear({ bins: 8 }),
+        workclass: embed({ dimension: 4 }),
+        education: embed({ dimension: 4 }),
+        marital_status: embed({ dimension: 4 }),
+        occupation: embed({ dimension: 8 }),
+        relationship: embed({ dimension: 4 }),
+        race: embed({ dimension: 2 }),
+        sex: embed({ dimension: 2 }),
+        native_country: embed({ dimension: 4 }),
+      },
+      network: network(dense(128, 'relu'), dropout(0.2), dense(64, 'relu'), dropout(0.2), output()),
+      training: {
+        optimizer: { kind: 'adamW', learningRate: 2e-3, weightDecay: 0.01 },
+        schedule: { kind: 'cosine' },
+        batchSize: 256,
+        maxEpochs: params.maxEpochs,
+        earlyStopping: { patience: 6 },
+        seed: params.seed,
+      },
+    });
+    const onnx = exportOnnx(model);
+    const report = evaluate(onnx, data, { slices: ['sex', 'race'] });
+    const version = register(onnx, { model: 'census-income', report });
+    const passed = gate(version, [atLeast('auc', 0.9), noWorseThan('champion', 'auc', { margin: 0.005 }), parity({ atMost: 1e-5 })]);
+    const live = promote(passed, { alias: 'champion' });
+    return { people, data, model, onnx, report, version, passed, live, endpoint: deploy(live, { endpoint: 'census-income' }) };
+  },
+});
