@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { score } from '../../native/ts/score.js';
+import { score } from '../../native/ts/train.js';
 import type { Artifact, DatasetMeta } from '../../pipelines/contracts/artifacts.js';
 import type { InferenceSession } from '../../pipelines/contracts/infer.js';
 import { defineOperator, type OperatorContext } from '../../pipelines/contracts/operator.js';
@@ -171,17 +171,19 @@ async function compareWithNative(
   const rows = Math.min(scores.rows, parityRows);
   if (rows === 0) return null;
   const output = { binary: 'probability', multiclass: 'probabilities', regression: 'scaled' }[signature.task];
-  const native = await score({
-    fit: document.graph,
-    statistics,
-    weightsPath,
-    feedDirectory: feed.directory,
-    feed: feed.manifest.meta as unknown as FeedMeta,
-    shards: shardsFor(feed.manifest.meta as unknown as FeedMeta, rows),
-    outputs: [output],
-    threads: context.placement.threads,
-    dtype: 'float32',
-  });
+  const native = await score(
+    {
+      fit: document.graph,
+      statistics,
+      weightsPath,
+      feedDirectory: feed.directory,
+      shards: shardsFor(feed.manifest.meta as unknown as FeedMeta, rows),
+      outputs: [output],
+      threads: context.placement.threads,
+      dtype: 'float32',
+    },
+    context.signal,
+  );
   const exported = scores.outputs[output]!;
   const width = exported.length / scores.rows;
   return compareOutputs(output, exported.subarray(0, rows * width), native[output]!.data as Float32Array, rows);
