@@ -24,11 +24,25 @@ const wideInteger = (duckdb: string, arrow: string): TypeRow => ({
   feed: 'i64, f32 where exact',
   json: 'number if safe, else string',
 });
-const float = (duckdb: string, arrow: string): TypeRow => ({ duckdb, arrow, js: 'number', feed: 'f32', onnx: duckdb, json: 'number' });
+const float = (duckdb: string, arrow: string): TypeRow => ({
+  duckdb,
+  arrow,
+  js: 'number',
+  feed: 'f32',
+  onnx: duckdb,
+  json: 'number',
+});
 
 /** The one type table. */
 export const typeTable: Readonly<Record<Kind, TypeRow>> = {
-  bool: { duckdb: 'BOOLEAN', arrow: 'Bool', js: 'boolean', feed: 'f32', onnx: 'BOOL, DOUBLE if nullable', json: 'true/false' },
+  bool: {
+    duckdb: 'BOOLEAN',
+    arrow: 'Bool',
+    js: 'boolean',
+    feed: 'f32',
+    onnx: 'BOOL, DOUBLE if nullable',
+    json: 'true/false',
+  },
   int8: integer('TINYINT', 'Int8'),
   int16: integer('SMALLINT', 'Int16'),
   int32: integer('INTEGER', 'Int32'),
@@ -39,10 +53,38 @@ export const typeTable: Readonly<Record<Kind, TypeRow>> = {
   uint64: wideInteger('UBIGINT', 'Uint64'),
   float32: float('FLOAT', 'Float32'),
   float64: float('DOUBLE', 'Float64'),
-  decimal: { duckdb: 'DECIMAL', arrow: 'Decimal128', js: 'string', feed: 'by an explicit cast', onnx: 'by cast', json: 'string' },
-  string: { duckdb: 'VARCHAR', arrow: 'Utf8', js: 'string', feed: 'category index, tokens', onnx: 'STRING', json: 'string' },
-  bytes: { duckdb: 'BLOB', arrow: 'Binary', js: 'Uint8Array', feed: 'decoded image, audio', onnx: 'UINT8 tensor', json: 'base64' },
-  date: { duckdb: 'DATE', arrow: 'Date32', js: 'ISO string', feed: 'by an explicit feature', onnx: 'by feature', json: 'ISO string' },
+  decimal: {
+    duckdb: 'DECIMAL',
+    arrow: 'Decimal128',
+    js: 'string',
+    feed: 'by an explicit cast',
+    onnx: 'by cast',
+    json: 'string',
+  },
+  string: {
+    duckdb: 'VARCHAR',
+    arrow: 'Utf8',
+    js: 'string',
+    feed: 'category index, tokens',
+    onnx: 'STRING',
+    json: 'string',
+  },
+  bytes: {
+    duckdb: 'BLOB',
+    arrow: 'Binary',
+    js: 'Uint8Array',
+    feed: 'decoded image, audio',
+    onnx: 'UINT8 tensor',
+    json: 'base64',
+  },
+  date: {
+    duckdb: 'DATE',
+    arrow: 'Date32',
+    js: 'ISO string',
+    feed: 'by an explicit feature',
+    onnx: 'by feature',
+    json: 'ISO string',
+  },
   timestamp: {
     duckdb: 'TIMESTAMP',
     arrow: 'Timestamp(µs, UTC)',
@@ -52,7 +94,14 @@ export const typeTable: Readonly<Record<Kind, TypeRow>> = {
     json: 'ISO string',
   },
   list: { duckdb: 'LIST', arrow: 'List', js: 'array', feed: 'f32 block', onnx: 'FLOAT [n, …]', json: 'nested array' },
-  tensor: { duckdb: 'ARRAY', arrow: 'FixedSizeList', js: 'typed array', feed: 'f32 block', onnx: 'FLOAT [n, …]', json: 'nested array' },
+  tensor: {
+    duckdb: 'ARRAY',
+    arrow: 'FixedSizeList',
+    js: 'typed array',
+    feed: 'f32 block',
+    onnx: 'FLOAT [n, …]',
+    json: 'nested array',
+  },
   struct: { duckdb: 'STRUCT', arrow: 'Struct', js: 'object', feed: 'its fields', onnx: 'its fields', json: 'object' },
 };
 
@@ -145,7 +194,10 @@ class TypeReader {
     const decimal = /^DECIMAL\((\d+),\s*(\d+)\)/.exec(rest);
     if (decimal) {
       this.#position += decimal[0].length;
-      return { type: { kind: 'decimal', nullable: true, precision: Number(decimal[1]), scale: Number(decimal[2]) }, isExact: true };
+      return {
+        type: { kind: 'decimal', nullable: true, precision: Number(decimal[1]), scale: Number(decimal[2]) },
+        isExact: true,
+      };
     }
     if (rest.startsWith('STRUCT(')) return this.#struct();
     const parenthesized = /^(MAP|UNION|ENUM|VARIANT|GEOMETRY)\(/.exec(rest);
@@ -228,7 +280,8 @@ function listOf(item: { type: ColumnType; isExact: boolean }): FromDuckdb {
 
 function arrayOf(item: { type: ColumnType; isExact: boolean }, size: number, text: string): FromDuckdb {
   if (item.type.kind === 'float32') return { type: { kind: 'tensor', nullable: true, shape: [size] }, isExact: true };
-  if (item.type.kind === 'tensor') return { type: { kind: 'tensor', nullable: true, shape: [size, ...item.type.shape] }, isExact: true };
+  if (item.type.kind === 'tensor')
+    return { type: { kind: 'tensor', nullable: true, shape: [size, ...item.type.shape] }, isExact: true };
   return { refused: text, cast: `FLOAT[${size}], a tensor, or a list` };
 }
 

@@ -1,0 +1,350 @@
+import { basename } from 'node:path';
+import { isMillraceError, MillraceError, nearestName } from '../../pipelines/contracts/errors.js';
+
+/** What ran when DuckDB complained. */
+export interface FailedStatement {
+  /** Where errors point: a stage's option, or `sql`. */
+  readonly path: string;
+  readonly isCancelled: boolean;
+}
+
+/** DuckDB's complaint as an error of the one list. Values and rows that its texts quote are left behind. */
+export function mapDuckdbError(error: unknown, failed: FailedStatement): MillraceError {
+  if (isMillraceError(error)) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (failed.isCancelled || message.startsWith('INTERRUPT Error')) return cancelled(failed.path);
+  const at = placeInText(message);
+  const path = at === null ? failed.path : `${failed.path}:${at}`;
+  return (
+    fromDisk(message, failed.path) ??
+    fromFile(message) ??
+    fromParser(message, path) ??
+    fromBinder(message, path) ??
+    fromValues(message, path) ??
+    new MillraceError('INTERNAL', {
+      path: failed.path,
+      expected: 'DuckDB to run the statement',
+      received: withoutValues(firstLine(message)),
+      cause: error,
+    })
+  );
+}
+
+export function cancelled(path: string): MillraceError {
+  return new MillraceError('CANCELLED', { path, expected: 'to run to its end', received: 'a cancellation' });
+}
+
+function fromDisk(message: string, path: string): MillraceError | null {
+  const isFull =
+    /No space left on device|max_temp_directory_size|Disk quota exceeded|File too large|failed to offload data block/i.test(
+      message,
+    ) || /Could not write (all|file)/i.test(message);
+  if (isFull) {
+    return new MillraceError('DISK_FULL', {
+      path,
+      expected: 'room on the disk for the result and what is spilled',
+      received: 'a full disk',
+      hint: 'Free some space, or point the store at a larger disk.',
+      retryable: true,
+    });
+  }
+  if (message.startsWith('Out of Memory Error')) {
+    return new MillraceError('DISK_FULL', {
+      path,
+      expected: 'the statement to fit into memory and spill space',
+      received: 'out of memory',
+      hint: 'Raise memoryLimitMb in the profile.',
+      details: { reason: 'memory' },
+    });
+  }
+  return null;
+}
+
+function fromFile(message: string): MillraceError | null {
+  return fromCsv(message) ?? fromJsonFile(message) ?? fromParquet(message) ?? fromMissing(message);
+}
+
+function fromCsv(message: string): MillraceError | null {
+  const file = /\n\s+file = (.*)\n/.exec(message)?.[1] ?? /sniffing file "([^"]*)"/.exec(message)?.[1];
+  if (file === undefined) return null;
+  const line = /CSV Error on Line: (\d+)/.exec(message)?.[1];
+  const path = line === undefined ? file : `${file}:${line}`;
+  const conversion =
+    /Error when converting column "((?:[^"]|"")*)"\. Could not convert string "([\s\S]*?)" to '([^']*)'/.exec(message);
+  if (conversion) {
+    const [, column = '', text = '', type = ''] = conversion;
+    return new MillraceError('DATA_TYPE', {
+      path,
+      expected: `${article(type)} in column '${column}'`,
+      received: kindOfText(text),
+      hint: 'Mend the file, name the word in `nulls`, or declare the column as t.string and clean it in SQL.',
+      details: { file, line: line === undefined ? null : Number(line), column },
+    });
+  }
+  if (/unterminated quote/i.test(message)) {
+    return new MillraceError('SOURCE_MALFORMED', {
+      path,
+      expected: 'every quoted field to be closed',
+      received: 'a quote that opens on this line and never closes',
+      hint: 'Close the quote, or double it where it is part of the text.',
+      details: { file, line: line === undefined ? null : Number(line) },
+    });
+  }
+  const counts = /Expected Number of Columns: (\d+) Found: (\d+)/.exec(message);
+  if (counts) {
+    return new MillraceError('SOURCE_MALFORMED', {
+      path,
+      expected: `${counts[1]} fields`,
+      received: counts[2] ?? '',
+      hint: 'Mend the line, or name another delimiter.',
+      details: { file, line: line === undefined ? null : Number(line) },
+    });
+  }
+  const reason = /(Maximum line size|Invalid unicode|not utf-8 encoded|invalid byte sequence|null byte)/i.exec(
+    message,
+  )?.[1];
+  return new MillraceError('SOURCE_MALFORMED', {
+    path,
+    expected: 'a CSV file in UTF-8 that keeps one shape',
+    received:
+      reason === undefined ? 'one whose quotes and delimiters do not agree' : `one with: ${reason.toLowerCase()}`,
+    details: { file, line: line === undefined ? null : Number(line) },
+  });
+}
+
+function fromJsonFile(message: string): MillraceError | null {
+  const found =
+    /(?:JSON (?:in|transform error in) file) "([^"]*)"(?:, (?:at byte \d+ )?in (?:line|record\/value) (\d+))?:? ?(.*)/i.exec(
+      message,
+    );
+  if (!found) return null;
+  const [, file = '', line, reason = ''] = found;
+  const path = line === undefined ? file : `${file}:${line}`;
+  if (/transform error/i.test(message)) {
+    return new MillraceError('DATA_TYPE', {
+      path,
+      expected: 'values of the declared types',
+      received: withoutValues(reason),
+      hint: 'Mend the file, or declare the column as t.string and clean it in SQL.',
+      details: { file },
+    });
+  }
+  return new MillraceError('SOURCE_MALFORMED', {
+    path,
+    expected: 'one JSON object on every line',
+    received: reason.trim().replace(/\.$/, '') || 'something else',
+    details: { file },
+  });
+}
+
+function fromParquet(message: string): MillraceError | null {
+  const isParquet = /parquet|footer|magic bytes|thrift|TProtocol|snappy|zstd|decompress|page header|row group/i.test(
+    message,
+  );
+  const file =
+    /file '([^']+)'/.exec(message)?.[1] ??
+    /[Ff]ile "([^"]+)"/.exec(message)?.[1] ??
+    /'([^']+\.parquet)'/.exec(message)?.[1];
+  const isRead = /^(Invalid Input|IO|INTERNAL|Invalid) Error|^TProtocolException|^Error/.test(message);
+  if (!isParquet || !isRead || /No files found|Cannot open file/.test(message)) return null;
+  return new MillraceError('SOURCE_MALFORMED', {
+    path: file ?? 'parquet',
+    expected: 'a whole Parquet file',
+    received: `one that cannot be read: ${firstLine(message)
+      .replace(/^[A-Za-z ]+ Error: /, '')
+      .replace(/ (?:in|for) file '[^']*'/, '')
+      .replace(/'[^']*\.parquet'/g, 'the file')
+      .replace(/[.:]\s*$/, '')}`,
+    hint: 'Write the file again from its source.',
+    details: { file: file ?? null },
+  });
+}
+
+function fromMissing(message: string): MillraceError | null {
+  const file =
+    /No files found that match the pattern "([^"]*)"/.exec(message)?.[1] ??
+    /Cannot open file "([^"]*)": No such file/.exec(message)?.[1];
+  if (file !== undefined) {
+    return new MillraceError('SOURCE_NOT_FOUND', {
+      path: file,
+      expected: 'a file',
+      received: `none named '${basename(file)}'`,
+    });
+  }
+  const refused = /^Permission Error: Cannot access (?:file|directory) "([^"]*)"/.exec(message)?.[1];
+  if (refused === undefined && !message.startsWith('Permission Error')) return null;
+  return new MillraceError('SQL_REFUSED', {
+    path: 'sql',
+    expected: 'a statement that reads the datasets it is given',
+    received:
+      refused === undefined ? firstLine(message).replace('Permission Error: ', '') : `the file '${basename(refused)}'`,
+    hint: 'Name files by csv(), parquet(), json() or arrow().',
+  });
+}
+
+function fromParser(message: string, path: string): MillraceError | null {
+  if (!message.startsWith('Parser Error')) return null;
+  return new MillraceError('SQL_INVALID', {
+    path,
+    expected: 'one SELECT statement',
+    received: firstLine(message).replace('Parser Error: ', '').replace(/[.!]$/, ''),
+  });
+}
+
+function fromBinder(message: string, path: string): MillraceError | null {
+  const text = firstLine(message).replace(/^(Binder|Catalog) Error: /, '');
+  if (!/^(Binder|Catalog) Error/.test(message)) return null;
+  const column =
+    /Referenced column "((?:[^"]|"")*)"/.exec(text)?.[1] ??
+    /does not have a column named "((?:[^"]|"")*)"/.exec(text)?.[1] ??
+    /Referenced (?:table|column) "[^"]*" .*column "([^"]*)"/.exec(text)?.[1] ??
+    /[Cc]olumn "([^"]*)" (?:in .*)?(?:not found|does not exist)/.exec(text)?.[1];
+  if (column !== undefined) {
+    const candidates = [...(/Candidate bindings: (.*)/.exec(message)?.[1] ?? '').matchAll(/"((?:[^"]|"")*)"/g)]
+      .map((match) => match[1] ?? '')
+      .map((name) => name.split('.').at(-1) ?? name);
+    return unknownColumn(path, column, candidates);
+  }
+  const table =
+    /Table with name (.*?) does not exist/.exec(text)?.[1] ?? /Referenced table "([^"]*)" not found/.exec(text)?.[1];
+  if (table !== undefined) {
+    return new MillraceError('SQL_INVALID', {
+      path,
+      expected: 'the datasets it was given, or its own WITH and FROM names',
+      received: `the table '${table}'`,
+      hint: 'Put a dataset into the text as ${dataset}.',
+    });
+  }
+  const unknownFunction = /(?:Scalar|Aggregate|Table|Macro)? ?Function with name (\S+) does not exist/i.exec(text)?.[1];
+  if (unknownFunction !== undefined) {
+    const near = /Did you mean "([^"]*)"/.exec(message)?.[1];
+    return new MillraceError('SQL_INVALID', {
+      path,
+      expected: 'a function that DuckDB has',
+      received: `'${unknownFunction}'`,
+      ...(near === undefined ? {} : { hint: `Did you mean '${near}'?` }),
+    });
+  }
+  const arguments_ =
+    /No function matches the given name and argument types '([^']*)'/.exec(text)?.[1] ??
+    /candidate function for the function call "([^"]*)"/.exec(text)?.[1];
+  if (arguments_ !== undefined) {
+    return new MillraceError('SQL_INVALID', {
+      path,
+      expected: 'a function of these argument types',
+      received: `'${arguments_}'`,
+      hint: 'Write the cast it needs; a bound number is a DOUBLE, a bound bigint a BIGINT.',
+    });
+  }
+  return new MillraceError('SQL_INVALID', {
+    path,
+    expected: 'a statement that binds',
+    received: withoutValues(text).replace(/[.!]$/, ''),
+  });
+}
+
+/** The error for a column that no table of the statement has. */
+export function unknownColumn(path: string, column: string, candidates: readonly string[]): MillraceError {
+  const near = nearestName(column, candidates);
+  return new MillraceError('SQL_UNKNOWN_COLUMN', {
+    path,
+    expected:
+      candidates.length > 0
+        ? `a column of the tables it reads, such as ${candidates
+            .slice(0, 8)
+            .map((name) => `'${name}'`)
+            .join(', ')}`
+        : 'a column of the tables it reads',
+    received: `'${column}'`,
+    ...(near === null ? {} : { hint: `Did you mean '${near}'?` }),
+    details: { column, nearest: near },
+  });
+}
+
+function fromValues(message: string, path: string): MillraceError | null {
+  const text = firstLine(message);
+  if (text.startsWith('Conversion Error')) {
+    const target =
+      /(?:destination type|to '?)([A-Z_0-9]+(?:\(\d+, ?\d+\))?)'?/.exec(text)?.[1] ??
+      /cast to ([A-Z_0-9]+)/.exec(text)?.[1] ??
+      /invalid (date|timestamp)/.exec(text)?.[1];
+    const isRange = /out of range/.test(text);
+    const column = /casting from source column (.+?)\s*$/.exec(text)?.[1];
+    return new MillraceError(isRange ? 'DATA_OUT_OF_RANGE' : 'DATA_TYPE', {
+      path,
+      expected: `values that cast to ${target ?? 'the type'}${column === undefined ? '' : ` in '${column}'`}`,
+      received: isRange ? 'one out of its range' : 'one that does not',
+      hint: 'Clean the values before the cast, or use TRY_CAST and handle NULL.',
+    });
+  }
+  if (text.startsWith('Out of Range Error')) {
+    return new MillraceError('DATA_OUT_OF_RANGE', {
+      path,
+      expected: 'arithmetic that stays in its type',
+      received: withoutValues(text.replace('Out of Range Error: ', '')).replace(/[.!]$/, ''),
+      hint: 'Cast an operand to a wider type first.',
+    });
+  }
+  const raised = /^Invalid Input Error: (.*)/.exec(text)?.[1];
+  if (raised !== undefined) {
+    return new MillraceError('DATA_TYPE', {
+      path,
+      expected: 'values that the statement can work on',
+      received: withoutValues(raised).replace(/[.!]$/, ''),
+    });
+  }
+  return null;
+}
+
+/** Line and column of DuckDB's caret, as `line:column`. */
+function placeInText(message: string): string | null {
+  const found = /\nLINE (\d+): (.*)\n(\s*)\^/.exec(message);
+  if (!found) return null;
+  const [, line = '', shown = '', indent = ''] = found;
+  const column = indent.length - `LINE ${line}: `.length + 1;
+  // A long line is shown from its middle; the column is then unknown.
+  return shown.startsWith('...') || column < 1 ? line : `${line}:${column}`;
+}
+
+function firstLine(message: string): string {
+  return message.split('\n', 1)[0] ?? '';
+}
+
+/** Quoted texts and numbers in DuckDB's messages may be cells. */
+function withoutValues(text: string): string {
+  return text
+    .replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"/g, (quoted) => (/^["'][A-Za-z_][\w]*["']$/.test(quoted) ? quoted : "'…'"))
+    .replace(/\([^()]*\d[^()]*\)/g, '(…)')
+    .replace(/value -?[\d.]+(e[+-]?\d+)?/gi, 'value …');
+}
+
+const typeNames: Readonly<Record<string, string>> = {
+  BIGINT: 'int64',
+  INTEGER: 'int32',
+  SMALLINT: 'int16',
+  TINYINT: 'int8',
+  UBIGINT: 'uint64',
+  UINTEGER: 'uint32',
+  USMALLINT: 'uint16',
+  UTINYINT: 'uint8',
+  DOUBLE: 'float64',
+  FLOAT: 'float32',
+  BOOLEAN: 'bool',
+  DATE: 'date',
+  TIMESTAMP: 'timestamp',
+};
+
+function article(duckdbType: string): string {
+  const name = typeNames[duckdbType] ?? duckdbType.toLowerCase();
+  return `${/^[aeiou]/.test(name) && !name.startsWith('uint') ? 'an' : 'a'} ${name}`;
+}
+
+/** What a text looks like, without showing it. */
+export function kindOfText(text: string): string {
+  if (text === '') return 'an empty field';
+  if (text.trim() === '') return 'white space';
+  if (/^\s*[+-]?\d+\s*$/.test(text)) return 'a whole number out of range';
+  if (/^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(text)) return 'a number';
+  if (/^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}/.test(text)) return 'a date or time in another form';
+  return `a text of ${text.length} character${text.length === 1 ? '' : 's'}`;
+}

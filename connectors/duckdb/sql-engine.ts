@@ -1,0 +1,85 @@
+import { randomUUID } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type DuckDBConnection, version as duckdbVersion } from '@duckdb/node-api';
+import type { SqlEngine, SqlSession, SqlSessionOptions, StatementInfo } from '../../pipelines/contracts/sql.js';
+import type { SourceSpec } from '../../pipelines/plan/relation.js';
+import { expandSource } from '../files/expand-source.js';
+import { cancelled, mapDuckdbError } from './duckdb-errors.js';
+import { checkDuckdbOptions, type DuckdbOptions } from './duckdb-options.js';
+import { DuckdbSession } from './duckdb-session.js';
+import { openHardenedInstance } from './hardened-instance.js';
+import { inspectStatement } from './inspect-statement.js';
+
+/** Opens the SQL engine: DuckDB in this process. Sessions have nothing in common but the profile's limits. */
+export function openSqlEngine(options: DuckdbOptions): SqlEngine {
+  return new DuckdbEngine(checkDuckdbOptions(options));
+}
+
+class DuckdbEngine implements SqlEngine {
+  readonly version = `duckdb ${duckdbVersion().replace(/^v/, '')}`;
+  readonly #options: DuckdbOptions;
+  #parser: Promise<DuckDBConnection> | null = null;
+
+  constructor(options: DuckdbOptions) {
+    this.#options = options;
+  }
+
+  async open(options: SqlSessionOptions): Promise<SqlSession> {
+    if (options.signal?.aborted === true) throw cancelled('sql');
+    const temporaryDirectory = join(resolve(this.#options.temporaryDirectory), `duckdb-${randomUUID()}`);
+    await mkdir(temporaryDirectory, { recursive: true });
+    const release = (): Promise<void> => rm(temporaryDirectory, { recursive: true, force: true });
+    try {
+      const readable = options.readable.map((path) => resolve(path));
+      const directories = readable.filter(isDirectory);
+      const instance = await openHardenedInstance({
+        directories: [...directories, ...options.writable.map((path) => resolve(path))],
+        files: readable.filter((path) => !directories.includes(path)),
+        threads: options.threads ?? this.#options.threads,
+        memoryLimitMb: options.memoryLimitMb ?? this.#options.memoryLimitMb,
+        temporaryDirectory,
+      });
+      return new DuckdbSession({ instance, release, signal: options.signal });
+    } catch (error) {
+      await release();
+      throw mapDuckdbError(error, { path: 'sql', isCancelled: false });
+    }
+  }
+
+  async files(source: SourceSpec, root: string, path: string): Promise<readonly string[]> {
+    return expandSource(root, source.path, path);
+  }
+
+  async inspect(sql: string, path: string): Promise<StatementInfo> {
+    this.#parser ??= openParser();
+    const connection = await this.#parser;
+    const statement = await connection.prepare('SELECT json_serialize_sql($1::VARCHAR)::VARCHAR');
+    try {
+      statement.bindVarchar(1, sql);
+      const result = await statement.runAndReadAll();
+      return inspectStatement(String(result.getRowsJS()[0]?.[0]), sql, path);
+    } catch (error) {
+      throw mapDuckdbError(error, { path, isCancelled: false });
+    } finally {
+      statement.destroySync();
+    }
+  }
+}
+
+/** One small instance parses for all: it sees no files and no data. */
+async function openParser(): Promise<DuckDBConnection> {
+  const instance = await openHardenedInstance({
+    directories: [],
+    files: [],
+    threads: 1,
+    memoryLimitMb: 256,
+    temporaryDirectory: null,
+  });
+  return instance.connect();
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}

@@ -1,0 +1,148 @@
+import { MillraceError } from '../../pipelines/contracts/errors.js';
+import { quoteIdentifier, quoteLiteral, type SqlSession, type SqlSource } from '../../pipelines/contracts/sql.js';
+import type { SourceSpec } from '../../pipelines/plan/relation.js';
+import type { Column } from '../../pipelines/types/column-type.js';
+import { duckdbType } from '../../pipelines/types/type-table.js';
+import { readFirstRecord } from './first-record.js';
+import { checkColumns, fileList } from './open-source.js';
+import { sniffColumns } from './sniff-columns.js';
+
+type CsvSpec = Extract<SourceSpec, { format: 'csv' }>;
+
+/** Files that have the same columns in the same order. */
+interface Shape {
+  readonly names: readonly string[];
+  readonly files: string[];
+}
+
+/**
+ * CSV files as a SELECT. Nothing about the files is guessed but, without declared columns, their types: delimiter,
+ * quotes and header are what the options say, so that a torn quote is an error and not another dialect.
+ */
+export async function openCsv(
+  session: SqlSession,
+  spec: CsvSpec,
+  files: readonly string[],
+  path: string,
+): Promise<SqlSource> {
+  const shapes = await shapesOf(spec, files, path);
+  const [first] = shapes;
+  if (first === undefined)
+    throw new MillraceError('SOURCE_EMPTY', { path, expected: 'at least one file', received: 'none' });
+  const data = spec.columns?.filter((column) => column.name !== spec.lineNumber) ?? null;
+  for (const shape of shapes) checkColumns(data, shape.names, shape.files[0] ?? path);
+  const found =
+    data ??
+    (await sniffColumns(
+      session,
+      shapes.map((shape) => textSelect(spec, shape)).join(' UNION ALL BY NAME '),
+      first.names,
+    ));
+  const lineNumber: Column[] =
+    spec.lineNumber === null ? [] : [{ name: spec.lineNumber, type: { kind: 'int64', nullable: false } }];
+  const columns = spec.columns ?? [...found, ...lineNumber];
+  return {
+    sql: shapes.flatMap((shape) => selects(spec, shape, found, columns)).join(' UNION ALL '),
+    columns,
+    // Trimmed fields are cast after the file is read; the others while it is.
+    needsCast: spec.trim || columns.some((column) => !column.type.nullable),
+  };
+}
+
+async function shapesOf(spec: CsvSpec, files: readonly string[], path: string): Promise<Shape[]> {
+  const shapes = new Map<string, Shape>();
+  for (const file of files) {
+    const record = await readFirstRecord(file, spec.delimiter);
+    if (record === null) {
+      throw new MillraceError('SOURCE_EMPTY', {
+        path: file,
+        expected: spec.header ? 'a CSV file with a header' : 'a CSV file with rows',
+        received: 'an empty file',
+        hint: `Check what writes it, or narrow the pattern of ${path}.`,
+      });
+    }
+    const names = spec.header
+      ? record.map((name) => (spec.trim ? name.trim() : name))
+      : (spec.names ?? record.map((_, index) => `column${index}`));
+    checkNames(names, file);
+    if (!spec.header && names.length !== record.length) {
+      throw new MillraceError('SOURCE_MALFORMED', {
+        path: `${file}:1`,
+        expected: `${names.length} fields, one for each of \`names\``,
+        received: String(record.length),
+        hint: 'Name every field in the order of the file.',
+      });
+    }
+    const key = JSON.stringify(names);
+    const shape = shapes.get(key);
+    if (shape === undefined) shapes.set(key, { names, files: [file] });
+    else shape.files.push(file);
+  }
+  return [...shapes.values()];
+}
+
+function checkNames(names: readonly string[], file: string): void {
+  const seen = new Set<string>();
+  for (const [index, name] of names.entries()) {
+    const lower = name.toLowerCase();
+    if (name === '' || seen.has(lower)) {
+      throw new MillraceError('SOURCE_MALFORMED', {
+        path: `${file}:1`,
+        expected: 'a header of different names',
+        received: name === '' ? `no name for field ${index + 1}` : `'${name}' twice`,
+        hint: 'Mend the header, or set header: false and give `names`.',
+      });
+    }
+    seen.add(lower);
+  }
+}
+
+/** All fields as text, trimmed where asked, empty ones and the words of `nulls` as NULL. */
+function textSelect(spec: CsvSpec, shape: Shape): string {
+  const fields = shape.names.map((name) => `${fieldText(spec, name)} AS ${quoteIdentifier(name)}`);
+  return `SELECT ${fields.join(', ')} FROM ${readCall(spec, shape.names, shape.files, () => 'VARCHAR')}`;
+}
+
+function fieldText(spec: CsvSpec, name: string): string {
+  const field = quoteIdentifier(name);
+  if (!spec.trim) return field;
+  const trimmed = `trim(${field}, E' \\t\\r\\n')`;
+  const nulls = ['', ...spec.nulls].map(quoteLiteral).join(', ');
+  return `CASE WHEN ${trimmed} IN (${nulls}) THEN NULL ELSE ${trimmed} END`;
+}
+
+/** One SELECT for files of one shape; one a file where lines are counted. */
+function selects(spec: CsvSpec, shape: Shape, found: readonly Column[], columns: readonly Column[]): string[] {
+  const types = new Map(found.map((column) => [column.name, column]));
+  const typeOf = (name: string): string => {
+    const column = types.get(name);
+    return column === undefined || spec.trim ? 'VARCHAR' : duckdbType(column.type);
+  };
+  const fields = columns.map((column) => {
+    if (column.name === spec.lineNumber)
+      return `row_number() OVER () + ${spec.header ? 1 : 0} AS ${quoteIdentifier(column.name)}`;
+    return `${fieldText(spec, column.name)} AS ${quoteIdentifier(column.name)}`;
+  });
+  const groups = spec.lineNumber === null ? [shape.files] : shape.files.map((file) => [file]);
+  return groups.map((files) => `SELECT ${fields.join(', ')} FROM ${readCall(spec, shape.names, files, typeOf)}`);
+}
+
+function readCall(
+  spec: CsvSpec,
+  names: readonly string[],
+  files: readonly string[],
+  typeOf: (name: string) => string,
+): string {
+  const columns = names.map((name) => `${quoteLiteral(name)}: ${quoteLiteral(typeOf(name))}`);
+  const nulls = spec.trim ? [''] : ['', ...spec.nulls];
+  return `read_csv(${[
+    fileList(files),
+    'auto_detect = false',
+    `header = ${spec.header}`,
+    `delim = ${quoteLiteral(spec.delimiter)}`,
+    `quote = '"'`,
+    `escape = '"'`,
+    `nullstr = [${nulls.map(quoteLiteral).join(', ')}]`,
+    `columns = {${columns.join(', ')}}`,
+  ].join(', ')})`;
+}
