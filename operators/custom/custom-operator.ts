@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { defineOperator } from '../../pipelines/contracts/operator.js';
 import type { Column } from '../../pipelines/types/column-type.js';
-import { writeDataset } from '../sql/write-dataset.js';
+import { sqlOperator } from '../sql/sql-operator.js';
 
 const column = z.custom<Column>((value) => typeof value === 'object' && value !== null && 'name' in value);
 const options = z.strictObject({
@@ -30,13 +30,7 @@ export const customOperator = defineOperator<z.output<typeof options>>({
     const output = join(context.scratch, `custom-${context.attempt}`);
     const datasets = Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input.artifacts['dataset']!]));
     const result = await context.custom.run({ bundle, inputs: datasets, columns, options: own, root: context.root, output, signal: context.signal });
-    return writeDataset(context, {
-      sql: `SELECT * FROM read_parquet('${result.file.replaceAll("'", "''")}')`,
-      values: [],
-      readable: [output],
-      columns,
-      key,
-      isOrderSensitive: false,
-    });
+    const source = { format: 'arrow' as const, path: result.file, columns: null };
+    return sqlOperator.run(context, { options: { relation: { kind: 'source', source }, columns, key }, inputs: {} });
   },
 });

@@ -35,7 +35,7 @@ export const fitOperator = defineOperator<FitOptions>({
     const statisticsFile = join(inputs['statistics']!.artifacts['statistics']!.directory, 'statistics.json');
     const statistics = JSON.parse(await readFile(statisticsFile, 'utf8')) as StatisticsDocument;
     const resolved = resolveFit(fit, statistics);
-    const gradientShards = training.gradientShards ?? resolveGradientShards(resolved, training.batchSize);
+    const gradientShards = training.gradientShards ?? resolveGradientShards(resolved.graph, statistics.sizes, training.batchSize);
     const writer = await context.artifacts.create('model');
     try {
       const curve = new LearningCurve();
@@ -116,7 +116,7 @@ async function openLogs(context: OperatorContext, fit: FitGraph, training: Resol
   return {
     onEvent(event) {
       if (event.kind === 'progress') {
-        const total = Math.max(1, event.totalSteps);
+        const total = Math.max(1, event.steps);
         const fraction = Math.min(1, event.step / total);
         const remaining = event.rowsPerSecond > 0 ? ((total - event.step) * training.batchSize * 1000) / event.rowsPerSecond : null;
         context.progress({
@@ -124,12 +124,15 @@ async function openLogs(context: OperatorContext, fit: FitGraph, training: Resol
           message: `epoch ${event.epoch + 1}/${training.maxEpochs} · loss ${event.trainLoss.toPrecision(4)} · ${Math.round(event.rowsPerSecond / 1000)}k rows/s`,
           etaMs: remaining,
         });
+      } else if (event.kind === 'checkpointUnusable') {
+        context.log(`the checkpoint could not be used, training began again: ${event.reason}`);
       } else if (event.kind === 'epoch') {
         curve.add(event);
         trainLog.scalar('loss', event.step, event.trainLoss);
         validationLog.scalar('loss', event.step, event.validationLoss);
         trainLog.scalar('learningRate', event.step, event.learningRate);
-        for (const { tag, histogram } of event.histograms) trainLog.histogram(tag, event.step, histogram);
+        for (const [name, histogram] of Object.entries(event.weights)) trainLog.histogram(`weights/${name}`, event.step, histogram);
+        for (const [name, histogram] of Object.entries(event.gradients)) trainLog.histogram(`gradients/${name}`, event.step, histogram);
         void Promise.all([trainLog.flush(), validationLog.flush()]);
       }
     },

@@ -138,6 +138,8 @@ export interface Operator<O = unknown> {
   readonly weight: 'light' | 'sql' | 'train';
   /** Versions of engines whose results it holds: parts of the key. */
   readonly engines: readonly ('duckdb' | 'libtorch' | 'onnxruntime')[];
+  /** false where `keyParts` says itself how the options count, as SQL without its layout. Default true. */
+  readonly optionsInKey?: boolean;
   /**
    * Further parts of the key, by name. Default: the digest of every input artifact.
    * An operator that reads some columns alone names these here instead, and one that reads the world what it saw.

@@ -24,13 +24,8 @@ export async function stageKey(operator: Operator, stage: OperatorStage<unknown>
   const parts: Record<string, string> = { operator: operator.name, code: environment.operatorDigest(operator.name) };
   for (const engine of operator.engines) parts[`engine.${engine}`] = environment.engineVersions[engine];
   if (operator.engines.includes('libtorch')) parts['device'] = environment.deviceClass;
-  const own = await operator.keyParts?.(environment.context, stage);
-  if (own === undefined) {
-    Object.assign(parts, optionParts(stage.options), inputParts(stage.inputs));
-  } else {
-    // An operator that names its own parts decides how its options count, for example SQL without its layout.
-    Object.assign(parts, own);
-  }
+  if (operator.optionsInKey !== false) Object.assign(parts, optionParts(stage.options));
+  Object.assign(parts, (await operator.keyParts?.(environment.context, stage)) ?? inputParts(stage.inputs));
   return { key: digestOf(parts), parts };
 }
 
