@@ -51,15 +51,12 @@ class DiskArtifactStore implements ArtifactStore, Shelf {
     return { digest, manifest, directory };
   }
 
-  async isWhole(digest: string): Promise<boolean> {
-    try {
-      await this.open(digest);
-      return true;
-    } catch (error) {
-      const code = errorCode(error);
-      if (code === 'ARTIFACT_MISSING' || code === 'ARTIFACT_CORRUPT') return false;
-      throw error;
-    }
+  isWhole(digest: string): Promise<boolean> {
+    return succeeds(this.open(digest));
+  }
+
+  isIntact(digest: string): Promise<boolean> {
+    return succeeds(this.verify(digest));
   }
 
   async verify(digest: string): Promise<void> {
@@ -112,6 +109,17 @@ class DiskArtifactStore implements ArtifactStore, Shelf {
       if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENOTDIR') throw describeDiskError(error, directory);
       throw corrupt(digest, `the file ${file.path}`, 'none', error);
     }
+  }
+}
+
+async function succeeds(check: Promise<unknown>): Promise<boolean> {
+  try {
+    await check;
+    return true;
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'ARTIFACT_MISSING' || code === 'ARTIFACT_CORRUPT') return false;
+    throw error;
   }
 }
 

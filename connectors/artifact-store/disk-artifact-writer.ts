@@ -19,8 +19,8 @@ import { createOwned } from './owned-directory.js';
 export interface Shelf {
   readonly temporary: string;
   placeOf(digest: string): string;
-  open(digest: string): Promise<Artifact>;
-  isWhole(digest: string): Promise<boolean>;
+  /** Whether an artifact of this digest is there with every byte as it was. */
+  isIntact(digest: string): Promise<boolean>;
 }
 
 type Known = ReadonlyMap<string, { bytes: number; sha256: string }>;
@@ -73,28 +73,32 @@ export class DiskArtifactWriter implements ArtifactWriter {
   /** Everything is on the disk before the rename makes it visible, and the rename before it is confirmed. */
   async #publish(meta: Json, known: Known): Promise<Artifact> {
     const { files: paths, directories } = await this.#walk();
+    const written = new Set(paths);
     for (const path of known.keys()) {
-      if (!paths.includes(path)) throw this.#unforeseen(path, 'a file that was written', 'a digest without a file');
+      if (!written.has(path)) throw this.#unforeseen(path, 'a file that was written', 'a digest without a file');
     }
     const files: ArtifactFile[] = [];
     await forEachParallel(paths, parallelFiles, async (path) => {
-      files.push(await this.#seal(path, known.get(path)));
+      files.push(await this.#describe(path, known.get(path)));
     });
     files.sort((a, b) => (a.path < b.path ? -1 : 1));
     const manifest: ArtifactManifest = { formatVersion: 1, kind: this.kind, files, meta };
     const bytes = encodeManifest(manifest);
     const digest = digestBytes(bytes);
     const place = this.#shelf.placeOf(digest);
-    if (await this.#shelf.isWhole(digest)) {
+    if (await this.#shelf.isIntact(digest)) {
       await rm(this.directory, { recursive: true, force: true });
+      // Its writer may not have come to this yet, and ours confirms it now.
+      await syncPath(dirname(place));
       return { digest, manifest, directory: place };
     }
+    await forEachParallel(paths, parallelFiles, (path) => syncPath(join(this.directory, path)));
     await writeDurably(join(this.directory, manifestName), bytes);
-    await forEachParallel(directories, parallelFiles, syncDirectory);
+    await forEachParallel(directories, parallelFiles, syncPath);
     await mkdir(dirname(place), { recursive: true });
     await this.#moveTo(place, digest);
-    await syncDirectory(dirname(place));
-    await syncDirectory(dirname(dirname(place)));
+    await syncPath(dirname(place));
+    await syncPath(dirname(dirname(place)));
     return { digest, manifest, directory: place };
   }
 
@@ -106,9 +110,9 @@ export class DiskArtifactWriter implements ArtifactWriter {
         const isTaken = errorCode(error) === 'ENOTEMPTY' || errorCode(error) === 'EEXIST';
         if (!isTaken || attempt === 3) throw error;
       }
-      // Another writer came first: its bytes are ours. What is torn there goes aside, and ours takes the place.
-      if (await this.#shelf.isWhole(digest)) return await rm(this.directory, { recursive: true, force: true });
-      const aside = join(await createOwned(this.#shelf.temporary), 'torn');
+      // Another writer came first: its bytes are ours. What is damaged there goes aside, and ours takes the place.
+      if (await this.#shelf.isIntact(digest)) return await rm(this.directory, { recursive: true, force: true });
+      const aside = join(await createOwned(this.#shelf.temporary), 'damaged');
       await rename(place, aside).catch(ignoreMissing);
       await rm(dirname(aside), { recursive: true, force: true });
     }
@@ -140,8 +144,8 @@ export class DiskArtifactWriter implements ArtifactWriter {
     return { files: files.sort(), directories };
   }
 
-  /** Hashes (unless the writer already did), makes read-only and fsyncs one file. */
-  async #seal(path: string, known: { bytes: number; sha256: string } | undefined): Promise<ArtifactFile> {
+  /** Makes one file read-only and hashes it, unless the writer already did. */
+  async #describe(path: string, known: { bytes: number; sha256: string } | undefined): Promise<ArtifactFile> {
     const handle = await open(join(this.directory, path), 'r');
     try {
       const { size } = await handle.stat();
@@ -150,7 +154,6 @@ export class DiskArtifactWriter implements ArtifactWriter {
       }
       const { bytes, sha256 } = known ?? (await hashHandle(handle));
       await handle.chmod(0o444);
-      await handle.sync();
       return { path, bytes, sha256 };
     } finally {
       await handle.close();
@@ -176,7 +179,7 @@ async function writeDurably(path: string, bytes: Buffer): Promise<void> {
   }
 }
 
-async function syncDirectory(path: string): Promise<void> {
+async function syncPath(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
     await handle.sync();
