@@ -56,6 +56,16 @@ export async function writeRows(context: WriteRowsContext, request: WriteRowsReq
   const wanted =
     code === null ? [{ name: 'all', code: 1 }] : request.parts.map((name) => ({ name, code: parts.indexOf(name) + 1 }));
 
+  if (dataset.rows === 0) {
+    const none = Object.fromEntries(wanted.map(({ name }) => [name, { rows: 0, shards: [] }]));
+    return {
+      layout,
+      parts: none,
+      counts: code === null ? null : { train: 0, validation: 0, test: 0 },
+      digests: {},
+      peakMb: 0,
+    };
+  }
   const obeys = rules.written.length === 0 ? 'TRUE' : `(${rules.written.map(({ sql }) => sql).join(' AND ')})`;
   const values = encoded.map(({ dtype, sql }) => (dtype === 'int64' ? `CAST(${sql} AS INTEGER)` : sql));
   const response = await writeFeed(

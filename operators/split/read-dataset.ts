@@ -60,7 +60,7 @@ export function readDataset(artifact: Artifact): DatasetView {
     position:
       partitions.length === 1
         ? 'file_row_number'
-        : `(file_row_number + [${offsets.join(', ')}]::BIGINT[][file_index + 1])`,
+        : `(file_row_number + (CAST([${offsets.join(', ')}] AS BIGINT[]))[CAST(file_index AS BIGINT) + 1])`,
   };
 }
 

@@ -72,6 +72,7 @@ export async function computeStatistics(
   dataset: DatasetView,
   options: StatisticsOptions,
 ): Promise<{ readonly document: StatisticsDocument; readonly summary: Json }> {
+  if (dataset.rows === 0) checkParts({ train: 0, validation: 0, test: 0 }, 0, []);
   const split = splitSql(options.split, dataset);
   const labels = options.label.columns.map((name) => columnNamed(dataset, name));
   const open = (threads: number) =>

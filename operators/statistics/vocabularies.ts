@@ -49,7 +49,7 @@ function sourceKey(column: Column, dtype: string): string {
   return `${dtype} ${column.name}`;
 }
 
-/** Makes temporary tables of (value, count); returns for each source a SELECT of `value, n`. */
+/** Makes tables of (value, count); returns for each source a SELECT of `value, n`. */
 async function countValues(
   session: SqlSession,
   dataset: DatasetView,
@@ -65,7 +65,7 @@ async function countValues(
       ([, { column, dtype }], index) => `TRY_CAST(${quoteIdentifier(column.name)} AS ${sqlTypes[dtype]}) AS v${index}`,
     );
     await session.execute(
-      `CREATE TEMPORARY TABLE ${table} AS SELECT grouping_id(${aliases.join(', ')}) AS source, ${aliases.join(', ')}, count(*) AS n
+      `CREATE TABLE ${table} AS SELECT grouping_id(${aliases.join(', ')}) AS source, ${aliases.join(', ')}, count(*) AS n
        FROM (SELECT ${inner.join(', ')}, ${split.code} AS code FROM ${dataset.scan}) WHERE code = 1 GROUP BY GROUPING SETS (${aliases.map((alias) => `(${alias})`).join(', ')})`,
     );
     group.forEach(([key], index) => {
