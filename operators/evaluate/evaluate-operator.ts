@@ -2,14 +2,14 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Artifact } from '../../pipelines/contracts/artifacts.js';
 import { MillraceError, nearestName, throwProblems } from '../../pipelines/contracts/errors.js';
+import type { InferenceSession } from '../../pipelines/contracts/infer.js';
 import { defineOperator, type OperatorContext } from '../../pipelines/contracts/operator.js';
 import type { ModelSignature } from '../../pipelines/contracts/signature.js';
-import { quoteIdentifier } from '../../pipelines/contracts/sql.js';
+import { quoteIdentifier, type SqlSession } from '../../pipelines/contracts/sql.js';
 import { canonicalJson } from '../../pipelines/plan/digest.js';
 import { artifactOfKind, type DatasetView, readDataset } from '../split/read-dataset.js';
 import { evaluateOptionsSchema, type ResolvedEvaluateOptions } from './evaluate-options.js';
-import { type ImportanceRequest, permutationImportance } from './importance.js';
-import { InputSample } from './input-sample.js';
+import { permutationImportance } from './importance.js';
 import { labeledPredictions } from './labeled-predictions.js';
 import { measure } from './measure.js';
 import { calibrationCurve } from './metrics/calibration.js';
@@ -19,6 +19,7 @@ import { metricNames } from './metrics/metric-table.js';
 import { type Predictions, selectRows } from './metrics/predictions.js';
 import { residuals } from './metrics/residuals.js';
 import { type Report, reportSchema } from './report.js';
+import { readSampledInputs, sampleRows } from './sampled-inputs.js';
 import { openTestSession, readSignature, scoreOutput, scoreRows, testRowsSql } from './scored-rows.js';
 import { groupRows } from './slice-groups.js';
 import { writePredictions } from './write-predictions.js';
@@ -108,19 +109,14 @@ async function evaluateBundle(context: OperatorContext, evaluation: Evaluation):
       hint: 'Give the test split a larger fraction, later cuts or more data.',
     });
   }
-  const sample = options.importance === null ? null : new InputSample(rows, options.importance.maxRows, options.seed);
   const scored = await scoreRows(sql, {
     dataset,
     split: options.split,
     signature,
     model: session,
     extras: Object.fromEntries(options.slices.map((name) => [name, `CAST(${quoteIdentifier(name)} AS VARCHAR)`])),
-    onInputs: (tensors, first, count) => {
-      sample?.add(tensors, first, count);
-      context.progress({
-        fraction: (0.4 * (first + count)) / rows,
-        message: `scoring · ${first + count} of ${rows} rows`,
-      });
+    onRows: (scoredRows) => {
+      context.progress({ fraction: (0.4 * scoredRows) / rows, message: `scoring · ${scoredRows} of ${rows} rows` });
     },
   });
   const predictions = labeledPredictions(signature, scored);
@@ -137,23 +133,7 @@ async function evaluateBundle(context: OperatorContext, evaluation: Evaluation):
     seed: options.seed,
     signal,
   });
-  const metric = importanceMetric(options.metrics, predictions);
-  const importance: ImportanceRequest | null =
-    sample === null
-      ? null
-      : {
-          model: session,
-          inputs: sample.inputs(),
-          predictions: selectRows(predictions, sample.rows),
-          output: scoreOutput(signature),
-          metric,
-          repeats: options.importance!.repeats,
-          seed: options.seed,
-          signal,
-          onInput: (done, of) => {
-            context.progress({ fraction: 0.5 + (0.4 * done) / of, message: `importance · ${done} of ${of} inputs` });
-          },
-        };
+  const importance = await measureImportance(context, evaluation, { sql, session, predictions });
   const learning = evaluation.model === null ? { learning: [], bestEpoch: null } : await readLearning(evaluation.model);
   return reportSchema.parse({
     formatVersion: 1,
@@ -184,18 +164,36 @@ async function evaluateBundle(context: OperatorContext, evaluation: Evaluation):
             .slice(0, RESIDUAL_LABELS)
             .map((label, target) => ({ label, ...residuals(predictions, target) }))
         : [],
-    importance:
-      importance === null
-        ? null
-        : {
-            metric,
-            repeats: importance.repeats,
-            rows: importance.predictions.rows,
-            inputs: await permutationImportance(importance),
-          },
+    importance,
     parity: null,
     ...learning,
   });
+}
+
+async function measureImportance(
+  context: OperatorContext,
+  { dataset, signature, options }: Evaluation,
+  scored: { readonly sql: SqlSession; readonly session: InferenceSession; readonly predictions: Predictions },
+): Promise<Report['importance']> {
+  if (options.importance === null) return null;
+  const { repeats, maxRows } = options.importance;
+  const { seed } = options;
+  const rows = sampleRows(scored.predictions.rows, maxRows, seed);
+  const metric = importanceMetric(options.metrics, signature.task);
+  const inputs = await permutationImportance({
+    model: scored.session,
+    inputs: await readSampledInputs(scored.sql, { dataset, split: options.split, signature, rows }),
+    predictions: selectRows(scored.predictions, rows),
+    output: scoreOutput(signature),
+    metric,
+    repeats,
+    seed,
+    signal: context.signal,
+    onInput: (done, of) => {
+      context.progress({ fraction: 0.5 + (0.4 * done) / of, message: `importance · ${done} of ${of} inputs` });
+    },
+  });
+  return { metric, repeats, rows: rows.length, inputs: [...inputs] };
 }
 
 function curvesOf(predictions: Predictions): Report['curves'] {
@@ -216,8 +214,8 @@ function classRows(signature: ModelSignature, predictions: Predictions): number[
 }
 
 /** The first metric that was asked for; of all of them the one that says most. */
-function importanceMetric(asked: readonly string[] | null, predictions: Predictions): string {
-  return asked?.[0] ?? { binary: 'auc', multiclass: 'logLoss', regression: 'rmse' }[predictions.task];
+function importanceMetric(asked: readonly string[] | null, task: Predictions['task']): string {
+  return asked?.[0] ?? { binary: 'auc', multiclass: 'logLoss', regression: 'rmse' }[task];
 }
 
 function chosenMetrics(signature: ModelSignature, asked: readonly string[] | null): readonly string[] {

@@ -5,10 +5,10 @@ import { MillraceError, nearestName, throwProblems } from '../../pipelines/contr
 import type { InferenceSession, TensorValue } from '../../pipelines/contracts/infer.js';
 import type { OperatorContext } from '../../pipelines/contracts/operator.js';
 import type { ModelSignature } from '../../pipelines/contracts/signature.js';
-import { quoteIdentifier, type SqlBatch, type SqlCell, type SqlSession } from '../../pipelines/contracts/sql.js';
+import { quoteIdentifier, type SqlCell, type SqlSession } from '../../pipelines/contracts/sql.js';
 import type { SplitSpec } from '../../pipelines/plan/relation.js';
 import { parseSignature } from '../../pipelines/signature/signature-schema.js';
-import { tensorsFromColumns } from '../../pipelines/signature/tensors.js';
+import { scoreBatches } from '../predict/score-dataset.js';
 import type { DatasetView } from '../split/read-dataset.js';
 import { splitSql } from '../split/split-sql.js';
 
@@ -30,8 +30,7 @@ export interface ScoreRequest {
   readonly model: InferenceSession;
   /** SQL expressions over the dataset's columns, by name. */
   readonly extras: Readonly<Record<string, string>>;
-  /** Sees the inputs of each batch, for what wants some of them again. */
-  readonly onInputs?: (tensors: Readonly<Record<string, TensorValue>>, firstRow: number, rows: number) => void;
+  readonly onRows?: (rows: number) => void;
 }
 
 /** The output that metrics are made of, and its values for one row. */
@@ -68,28 +67,24 @@ export function testRowsSql(
 export async function scoreRows(sql: SqlSession, request: ScoreRequest): Promise<ScoredRows> {
   const { dataset, signature, model } = request;
   requireColumns(dataset, signature);
-  const inputs = signature.inputs.map((input) => input.column.name);
   const extraNames = Object.keys(request.extras);
-  const extras = Object.fromEntries(extraNames.map((name, i) => [`__extra_${i}`, request.extras[name]!]));
-  const selected = [
-    ...inputs.map(quoteIdentifier),
+  const extras = [
     ...signature.labels.map((label) => labelSql(signature, label)),
-    ...extraNames.map((_, i) => `__extra_${i}`),
+    ...extraNames.map((extra) => request.extras[extra]!),
   ];
-  const text = `SELECT ${selected.join(', ')} FROM ${testRowsSql(dataset, request.split, extras)} ORDER BY __position`;
-  const labels = signature.labels.map((): SqlCell[] => []);
-  const further = extraNames.map((): SqlCell[] => []);
+  const cells = extras.map((): SqlCell[] => []);
   const { name, width } = scoreOutput(signature);
   const chunks: Float64Array[] = [];
   let rows = 0;
-  for await (const batch of sql.batches(text)) {
-    const columns = Object.fromEntries(inputs.map((column, i) => [column, batch.columns[i]!]));
-    const tensors = tensorsFromColumns(signature, columns, batch.rows);
-    request.onInputs?.(tensors, rows, batch.rows);
-    chunks.push(outputValues(await model.run(tensors), name, batch.rows * width));
-    for (let i = 0; i < labels.length; i++) append(labels[i]!, batch, inputs.length + i);
-    for (let i = 0; i < further.length; i++) append(further[i]!, batch, inputs.length + labels.length + i);
+  const part = { split: request.split, name: 'test' as const };
+  const batches = scoreBatches(sql, { dataset, signature, session: request.model, part, limit: null, extras });
+  for await (const batch of batches) {
+    chunks.push(outputValues(batch.outputs, name, batch.rows * width));
+    batch.extras.forEach((column, i) => {
+      for (const cell of column) cells[i]!.push(cell);
+    });
     rows += batch.rows;
+    request.onRows?.(rows);
   }
   const outputs = new Float64Array(rows * width);
   let offset = 0;
@@ -97,7 +92,13 @@ export async function scoreRows(sql: SqlSession, request: ScoreRequest): Promise
     outputs.set(chunk, offset);
     offset += chunk.length;
   }
-  return { rows, labels, extras: Object.fromEntries(extraNames.map((extra, i) => [extra, further[i]!])), outputs };
+  const labels = cells.slice(0, signature.labels.length);
+  return {
+    rows,
+    labels,
+    extras: Object.fromEntries(extraNames.map((extra, i) => [extra, cells[labels.length + i]!])),
+    outputs,
+  };
 }
 
 /** One output of a call, as float64. @throws ARTIFACT_CORRUPT - it is not there, is no float, or has another length. */
@@ -140,11 +141,6 @@ export function openTestSession(
 function labelSql(signature: ModelSignature, label: string): string {
   const column = quoteIdentifier(label);
   return signature.task === 'regression' ? `CAST(${column} AS DOUBLE)` : `CAST(${column} AS VARCHAR)`;
-}
-
-function append(target: SqlCell[], batch: SqlBatch, column: number): void {
-  const cells = batch.columns[column]!;
-  for (let row = 0; row < batch.rows; row++) target.push(cells[row] ?? null);
 }
 
 function requireColumns(dataset: DatasetView, signature: ModelSignature): void {
