@@ -4,7 +4,14 @@ import type { RunStatus } from '../pipelines/contracts/metadata.js';
 export const exitCodes = { done: 0, failed: 1, usage: 2, blocked: 3, waiting: 4, cancelled: 130 } as const;
 
 export function exitCodeOf(status: RunStatus): number {
-  const codes: Readonly<Record<RunStatus, number>> = { running: 1, succeeded: exitCodes.done, failed: exitCodes.failed, blocked: exitCodes.blocked, waiting: exitCodes.waiting, cancelled: exitCodes.cancelled };
+  const codes: Readonly<Record<RunStatus, number>> = {
+    running: 1,
+    succeeded: exitCodes.done,
+    failed: exitCodes.failed,
+    blocked: exitCodes.blocked,
+    waiting: exitCodes.waiting,
+    cancelled: exitCodes.cancelled,
+  };
   return codes[status];
 }
 

@@ -9,7 +9,12 @@ import { exitCodes, reportError } from './exit.js';
 function command(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .addOption(new Option('--store <directory>', 'where artifacts and metadata are (default: $MILLRACE_STORE, else .millrace beside the nearest package.json)'))
+    .addOption(
+      new Option(
+        '--store <directory>',
+        'where artifacts and metadata are (default: $MILLRACE_STORE, else .millrace beside the nearest package.json)',
+      ),
+    )
     .addOption(new Option('--json', 'print one JSON object to stdout and nothing else there'))
     .exitOverride();
 }
@@ -24,14 +29,21 @@ const program = new Command('millrace')
   .version(version)
   .exitOverride()
   .showHelpAfterError('Run millrace --help to see the commands.')
-  .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 usage or configuration, 3 a gate blocked, 4 waiting for a decision, 130 cancelled.');
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 done, 1 failed, 2 usage or configuration, 3 a gate blocked, 4 waiting for a decision, 130 cancelled.',
+  );
 
 program.addCommand(
   command('init', 'write a small pipeline with data that runs at once')
     .argument('[directory]', 'where to', '.')
     .action(async (directory, options) => (await import('./commands/init.js')).init(directory, options)),
 );
-program.addCommand(command('doctor', 'print versions, what is missing and how to mend it').action(async (options) => (await import('./commands/doctor.js')).doctor(options)));
+program.addCommand(
+  command('doctor', 'print versions, what is missing and how to mend it').action(async (options) =>
+    (await import('./commands/doctor.js')).doctor(options),
+  ),
+);
 program.addCommand(
   command('setup', 'find or fetch libtorch and build the native addon')
     .option('--force', 'build again')
@@ -90,8 +102,14 @@ runs.addCommand(
     .action(async (a, b, options) => (await import('./commands/diff.js')).diff(a, b, options)),
 );
 program.addCommand(runs);
-const models = new Command('models').description('registered models: list, show, promote, reject, rollback, history, export').exitOverride();
-models.addCommand(command('list', 'models with their aliases').action(async (options) => (await import('./commands/models.js')).list(options)));
+const models = new Command('models')
+  .description('registered models: list, show, promote, reject, rollback, history, export')
+  .exitOverride();
+models.addCommand(
+  command('list', 'models with their aliases').action(async (options) =>
+    (await import('./commands/models.js')).list(options),
+  ),
+);
 models.addCommand(
   command('show', 'versions of a model')
     .argument('<model>')
@@ -107,7 +125,9 @@ for (const [name, description] of [
       .argument('<version>', 'number')
       .requiredOption('--reason <text>', 'why; kept in the history')
       .option('--alias <alias>', 'which alias', 'champion')
-      .action(async (model, selector, options) => (await import('./commands/models.js'))[name](model, selector, options)),
+      .action(async (model, selector, options) =>
+        (await import('./commands/models.js'))[name](model, selector, options),
+      ),
   );
 }
 models.addCommand(
@@ -127,7 +147,9 @@ models.addCommand(
   command('export', 'write the bundle of a version as a folder')
     .argument('<model>', '<model>, <model>@<alias> or <model>@<version>')
     .argument('<directory>')
-    .action(async (model, directory, options) => (await import('./commands/models.js')).exportBundle(model, directory, options)),
+    .action(async (model, directory, options) =>
+      (await import('./commands/models.js')).exportBundle(model, directory, options),
+    ),
 );
 program.addCommand(models);
 program.addCommand(
@@ -155,6 +177,12 @@ program.addCommand(
     .option('--port <port>', 'port', '6006')
     .action(async (options) => (await import('./commands/tensorboard.js')).tensorboard(options)),
 );
+
+// A reader that has seen enough (`| head`) is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
 
 try {
   await program.parseAsync(process.argv);

@@ -18,7 +18,11 @@ export async function openStore(options: CommonOptions, from?: string): Promise<
 export function integerOption(text: string, flag: string, minimum: number, maximum: number): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || value < minimum || value > maximum) {
-    throw new MillraceError('CONFIG_INVALID', { path: flag, expected: `an integer from ${minimum} to ${maximum}`, received: `'${text}'` });
+    throw new MillraceError('CONFIG_INVALID', {
+      path: flag,
+      expected: `an integer from ${minimum} to ${maximum}`,
+      received: `'${text}'`,
+    });
   }
   return value;
 }
@@ -28,12 +32,15 @@ export function paramTexts(texts: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     texts.map((text) => {
       const at = text.indexOf('=');
-      if (at <= 0) throw new MillraceError('PARAMS_INVALID', { path: '--param', expected: 'name=value', received: `'${text}'` });
+      if (at <= 0)
+        throw new MillraceError('PARAMS_INVALID', { path: '--param', expected: 'name=value', received: `'${text}'` });
       return [text.slice(0, at), text.slice(at + 1)];
     }),
   );
 }
 
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, (_key, member) => (typeof member === 'bigint' ? member.toString() : member))}\n`);
+  process.stdout.write(
+    `${JSON.stringify(value, (_key, member) => (typeof member === 'bigint' ? member.toString() : member))}\n`,
+  );
 }

@@ -1,6 +1,6 @@
 // Builds dist/: one bundle per entrance (chunks shared) and the table of operator digests.
 import { createHash } from 'node:crypto';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { operatorSources } from './operator-sources.mjs';
@@ -23,8 +23,8 @@ const entries = [
   'cli/main.ts',
 ].filter((entry) => existsSync(`${root}/${entry}`));
 
-rmSync(`${root}/dist/chunks`, { recursive: true, force: true });
-await build({
+const { metafile } = await build({
+  metafile: true,
   absWorkingDir: root,
   entryPoints: entries,
   outdir: 'dist',
@@ -40,11 +40,20 @@ await build({
   logLevel: 'warning',
 });
 
+// Chunks of earlier builds go; those of this one stay readable for processes that run.
+const written = new Set(Object.keys(metafile.outputs).map((path) => path.split('/').pop()));
+for (const name of existsSync(`${root}/dist/chunks`) ? readdirSync(`${root}/dist/chunks`) : []) {
+  if (!written.has(name)) rmSync(`${root}/dist/chunks/${name}`);
+}
+
 /** sha256 of what an operator's sources bundle to, without comments, layout and types. */
 async function operatorDigest(sources) {
   const result = await build({
     absWorkingDir: root,
-    stdin: { contents: sources.map((source, index) => `export * as part${index} from './${source}';`).join('\n'), resolveDir: root },
+    stdin: {
+      contents: sources.map((source, index) => `export * as part${index} from './${source}';`).join('\n'),
+      resolveDir: root,
+    },
     bundle: true,
     write: false,
     format: 'esm',
@@ -59,5 +68,10 @@ async function operatorDigest(sources) {
   return createHash('sha256').update(result.outputFiles[0].text).digest('hex');
 }
 
-const digests = await Promise.all(Object.entries(operatorSources).map(async ([operator, sources]) => [operator, await operatorDigest(sources.filter((source) => existsSync(`${root}/${source}`)))]));
+const digests = await Promise.all(
+  Object.entries(operatorSources).map(async ([operator, sources]) => [
+    operator,
+    await operatorDigest(sources.filter((source) => existsSync(`${root}/${source}`))),
+  ]),
+);
 writeFileSync(`${root}/dist/operator-digests.json`, `${JSON.stringify(Object.fromEntries(digests), null, 2)}\n`);

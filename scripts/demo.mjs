@@ -15,7 +15,10 @@ if (!existsSync(cli)) step(['scripts/build.mjs']);
 step([cli, 'setup']);
 step([cli, 'run', 'examples/subscription-churn/pipeline.ts', ...process.argv.slice(2)]);
 
-const server = spawn(process.execPath, [cli, 'serve', '--port', '0', '--json'], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+const server = spawn(process.execPath, [cli, 'serve', '--port', '0', '--json'], {
+  cwd: root,
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
 try {
   const address = await new Promise((resolve, reject) => {
     let text = '';
@@ -27,9 +30,27 @@ try {
   });
   const url = `${address}/endpoints/subscription-churn/predict`;
   const body = {
-    rows: [{ age: 24, monthly_fee: 39.9, tenure_days: 45, events_30d: 0, events_90d: 2, tickets: 3, purchases_90d: 0, days_silent: 41, plan: 'pro', country: 'AT', autopay: false }],
+    rows: [
+      {
+        age: 24,
+        monthly_fee: 39.9,
+        tenure_days: 45,
+        events_30d: 0,
+        events_90d: 2,
+        tickets: 3,
+        purchases_90d: 0,
+        days_silent: 41,
+        plan: 'pro',
+        country: 'AT',
+        autopay: false,
+      },
+    ],
   };
-  const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
   const answer = await response.json();
   process.stdout.write(`\nPOST ${url}\n${JSON.stringify(body)}\n→ ${response.status} ${JSON.stringify(answer)}\n`);
   if (!response.ok) process.exitCode = 1;

@@ -8,7 +8,10 @@ import type { SqlEngine } from '../pipelines/contracts/sql.js';
  * Versions of the engines whose results stages hold. The native one is the stamp that the build left beside the addon:
  * digest of its sources, flags, compiler and libtorch. Read without loading the addon.
  */
-export function engineVersions(sql: SqlEngine, infer: InferenceEngine): Readonly<Record<'duckdb' | 'libtorch' | 'onnxruntime', string>> {
+export function engineVersions(
+  sql: SqlEngine,
+  infer: InferenceEngine,
+): Readonly<Record<'duckdb' | 'libtorch' | 'onnxruntime', string>> {
   return { duckdb: sql.version, onnxruntime: infer.version, libtorch: nativeStamp() };
 }
 

@@ -10,7 +10,12 @@ export function operatorDigest(operator: string): string {
   table ??= readTable();
   const digest = table[operator];
   if (digest === undefined) {
-    throw new MillraceError('INTERNAL', { path: 'dist/operator-digests.json', expected: `a digest of the operator '${operator}'`, received: 'none', hint: 'Run npm run build.' });
+    throw new MillraceError('INTERNAL', {
+      path: 'dist/operator-digests.json',
+      expected: `a digest of the operator '${operator}'`,
+      received: 'none',
+      hint: 'Run npm run build.',
+    });
   }
   return digest;
 }
@@ -20,6 +25,12 @@ function readTable(): Readonly<Record<string, string>> {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
   } catch (cause) {
-    throw new MillraceError('INTERNAL', { path: file, expected: 'the table of operator digests', received: 'no such file', hint: 'Run npm run build.', cause });
+    throw new MillraceError('INTERNAL', {
+      path: file,
+      expected: 'the table of operator digests',
+      received: 'no such file',
+      hint: 'Run npm run build.',
+      cause,
+    });
   }
 }

@@ -1,16 +1,16 @@
 // The public entrance `millrace/run`: runs pipelines and loads models inside a program.
 import { availableParallelism } from 'node:os';
-import { openServices, type Services } from './services.js';
+import type { z } from 'zod';
 import { MillraceError } from '../pipelines/contracts/errors.js';
 import type { Pipeline, Stages } from '../pipelines/define/pipeline.js';
 import { compilePlan } from '../pipelines/plan/compile.js';
 import { type Answer, openPredictor } from '../serving/predictor.js';
 import { preparePipeline, writePlan } from './bundle/prepare-pipeline.js';
 import { checkPlan } from './check/check-plan.js';
-import { defaultPlacement, type RunResult, startRun } from './embedded/run-plan.js';
 import type { RunEvent } from './embedded/embedded-host.js';
+import { defaultPlacement, type RunResult, startRun } from './embedded/run-plan.js';
+import { openServices, type Services } from './services.js';
 import { storeDirectory } from './store-directory.js';
-import type { z } from 'zod';
 
 export type { RunEvent } from './embedded/embedded-host.js';
 export type { RunResult } from './embedded/run-plan.js';
@@ -36,17 +36,42 @@ export interface RunPipelineOptions<P extends z.ZodObject = z.ZodObject> {
  * @returns how it ended; a failed or blocked run is a result, not an exception.
  * @throws PARAMS_INVALID, PIPELINE_INVALID, SQL_INVALID and the like - what is wrong before anything runs, all problems at once.
  */
-export async function runPipeline<P extends z.ZodObject, S extends Stages>(pipeline: string | Pipeline<P, S>, options: RunPipelineOptions<P> = {}): Promise<RunResult> {
+export async function runPipeline<P extends z.ZodObject, S extends Stages>(
+  pipeline: string | Pipeline<P, S>,
+  options: RunPipelineOptions<P> = {},
+): Promise<RunResult> {
   const directory = storeDirectory(options.store);
   const placement = { ...defaultPlacement(), ...(options.threads === undefined ? {} : { threads: options.threads }) };
-  await using services = await openServices({ directory, threads: placement.threads, memoryLimitMb: placement.memoryLimitMb });
+  await using services = await openServices({
+    directory,
+    threads: placement.threads,
+    memoryLimitMb: placement.memoryLimitMb,
+  });
   const signal = options.signal ?? new AbortController().signal;
-  const prepared = typeof pipeline === 'string' ? await preparePipeline(services, pipeline, { params: { kind: 'values', values: (options.params ?? {}) as Record<string, unknown> }, signal }) : await prepareValue(services, pipeline as unknown as Pipeline, options);
+  const prepared =
+    typeof pipeline === 'string'
+      ? await preparePipeline(services, pipeline, {
+          params: { kind: 'values', values: (options.params ?? {}) as Record<string, unknown> },
+          signal,
+        })
+      : await prepareValue(services, pipeline as unknown as Pipeline, options);
   await checkPlan(services, prepared.plan, prepared.root);
-  return startRun(services, prepared, { root: prepared.root, bundle: prepared.bundle, useCache: options.cache ?? true, from: null, placement, signal, onEvent: options.onEvent ?? (() => {}) });
+  return startRun(services, prepared, {
+    root: prepared.root,
+    bundle: prepared.bundle,
+    useCache: options.cache ?? true,
+    from: null,
+    placement,
+    signal,
+    onEvent: options.onEvent ?? (() => {}),
+  });
 }
 
-async function prepareValue(services: Services, pipeline: Pipeline, options: RunPipelineOptions): Promise<{ plan: ReturnType<typeof compilePlan>; digest: string; root: string; bundle: null }> {
+async function prepareValue(
+  services: Services,
+  pipeline: Pipeline,
+  options: RunPipelineOptions,
+): Promise<{ plan: ReturnType<typeof compilePlan>; digest: string; root: string; bundle: null }> {
   const plan = compilePlan(pipeline, (options.params ?? {}) as Record<string, unknown>, () => null);
   return { plan, digest: await writePlan(services, plan), root: options.root ?? process.cwd(), bundle: null };
 }
@@ -64,15 +89,29 @@ export interface LoadedModel<R = Readonly<Record<string, unknown>>> extends Asyn
  *
  * @throws MODEL_NOT_FOUND - with the nearest name; ARTIFACT_CORRUPT.
  */
-export async function loadModel<R = Readonly<Record<string, unknown>>>(reference: string, options: { readonly store?: string } = {}): Promise<LoadedModel<R>> {
+export async function loadModel<R = Readonly<Record<string, unknown>>>(
+  reference: string,
+  options: { readonly store?: string } = {},
+): Promise<LoadedModel<R>> {
   const [model, selector = 'champion', ...rest] = reference.split('@');
   if (model === undefined || model === '' || rest.length > 0) {
-    throw new MillraceError('NAME_INVALID', { path: 'loadModel', expected: "'<model>@<alias or version>'", received: `'${reference}'` });
+    throw new MillraceError('NAME_INVALID', {
+      path: 'loadModel',
+      expected: "'<model>@<alias or version>'",
+      received: `'${reference}'`,
+    });
   }
-  const services = await openServices({ directory: storeDirectory(options.store), threads: availableParallelism(), memoryLimitMb: 1024 });
+  const services = await openServices({
+    directory: storeDirectory(options.store),
+    threads: availableParallelism(),
+    memoryLimitMb: 1024,
+  });
   try {
     const version = await services.metadata.registry.version(model, selector);
-    const predictor = await openPredictor({ artifact: await services.artifacts.open(version.bundle), infer: services.infer });
+    const predictor = await openPredictor({
+      artifact: await services.artifacts.open(version.bundle),
+      infer: services.infer,
+    });
     return {
       model,
       version: version.version,

@@ -13,8 +13,8 @@ import type { MetadataStore } from '../pipelines/contracts/metadata.js';
 import type { CustomRunner, KeyContext, SourceFile } from '../pipelines/contracts/operator.js';
 import type { SqlEngine } from '../pipelines/contracts/sql.js';
 import { createCustomRunner } from './children/custom-runner.js';
-import { engineVersions } from './engine-versions.js';
 import type { KeyEnvironment } from './embedded/stage-key.js';
+import { engineVersions } from './engine-versions.js';
 import { memoizedSqlEngine } from './memoized-sql-engine.js';
 import { operatorDigest } from './operator-digests.js';
 
@@ -49,11 +49,26 @@ export interface ServicesOptions {
 export async function openServices(options: ServicesOptions): Promise<Services> {
   const { directory } = options;
   mkdirSync(directory, { recursive: true });
-  const [artifacts, metadata] = await Promise.all([openDiskArtifactStore(directory), openSqliteMetadataStore({ file: join(directory, 'metadata.sqlite'), namespace: 'default' })]);
-  const sql = memoizedSqlEngine(openSqlEngine({ threads: options.threads, memoryLimitMb: options.memoryLimitMb, temporaryDirectory: join(directory, 'tmp') }), metadata);
+  const [artifacts, metadata] = await Promise.all([
+    openDiskArtifactStore(directory),
+    openSqliteMetadataStore({ file: join(directory, 'metadata.sqlite'), namespace: 'default' }),
+  ]);
+  const sql = memoizedSqlEngine(
+    openSqlEngine({
+      threads: options.threads,
+      memoryLimitMb: options.memoryLimitMb,
+      temporaryDirectory: join(directory, 'tmp'),
+    }),
+    metadata,
+  );
   const infer = openInferenceEngine();
   const sources = (root: string, pattern: string, path: string): Promise<readonly SourceFile[]> =>
-    hashSources({ get: (key) => metadata.memo('source', key), put: (key, value) => metadata.putMemo('source', key, value) }, root, pattern, path);
+    hashSources(
+      { get: (key) => metadata.memo('source', key), put: (key, value) => metadata.putMemo('source', key, value) },
+      root,
+      pattern,
+      path,
+    );
   return {
     directory,
     artifacts,
@@ -62,8 +77,18 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
     infer,
     custom: createCustomRunner({ artifacts, memoryLimitMb: options.memoryLimitMb }),
     events: openEventLog,
-    keyEnvironment: { operatorDigest, engineVersions: engineVersions(sql, infer), deviceClass: options.deviceClass ?? 'cpu' },
-    keyContext: (root) => ({ root, sql, infer, registry: metadata.registry, sources: (pattern, path) => sources(root, pattern, path) }),
+    keyEnvironment: {
+      operatorDigest,
+      engineVersions: engineVersions(sql, infer),
+      deviceClass: options.deviceClass ?? 'cpu',
+    },
+    keyContext: (root) => ({
+      root,
+      sql,
+      infer,
+      registry: metadata.registry,
+      sources: (pattern, path) => sources(root, pattern, path),
+    }),
     sources,
     async [Symbol.asyncDispose]() {
       await metadata[Symbol.asyncDispose]();

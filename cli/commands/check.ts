@@ -1,20 +1,35 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import { preparePipeline } from '../../workflows/bundle/prepare-pipeline.js';
 import { checkPlan } from '../../workflows/check/check-plan.js';
 import { type CommonOptions, openStore, paramTexts, printJson } from '../open.js';
 
 /** Compiles twice and compares, describes the SQL against its sources, and runs the project's own TypeScript compiler. */
-export async function check(file: string, options: CommonOptions & { readonly param: readonly string[] }): Promise<void> {
+export async function check(
+  file: string,
+  options: CommonOptions & { readonly param: readonly string[] },
+): Promise<void> {
   await using services = await openStore(options);
-  const prepared = await preparePipeline(services, file, { params: { kind: 'texts', values: paramTexts(options.param) }, twice: true });
+  const prepared = await preparePipeline(services, file, {
+    params: { kind: 'texts', values: paramTexts(options.param) },
+    twice: true,
+  });
   await checkPlan(services, prepared.plan, prepared.root);
   const types = checkTypes(prepared.root);
-  if (options.json === true) printJson({ pipeline: prepared.plan.pipeline, plan: prepared.digest, stages: prepared.plan.stages.map(({ id, operator, fused }) => ({ id, operator, fused })), types });
-  else process.stdout.write(`${prepared.plan.pipeline}: ${prepared.plan.stages.length} stages, plan ${prepared.digest.slice(0, 12)}; types ${types}\n`);
+  if (options.json === true)
+    printJson({
+      pipeline: prepared.plan.pipeline,
+      plan: prepared.digest,
+      stages: prepared.plan.stages.map(({ id, operator, fused }) => ({ id, operator, fused })),
+      types,
+    });
+  else
+    process.stdout.write(
+      `${prepared.plan.pipeline}: ${prepared.plan.stages.length} stages, plan ${prepared.digest.slice(0, 12)}; types ${types}\n`,
+    );
 }
 
 /** The project's `tsc`, where it has one and a tsconfig.json. */
@@ -27,7 +42,15 @@ function checkTypes(root: string): 'checked' | 'not checked (no tsconfig.json or
   } catch {
     return notChecked;
   }
-  const { status, stdout } = spawnSync(process.execPath, [compiler, '--noEmit', '--pretty', 'false', '-p', root], { cwd: root, encoding: 'utf8' });
+  const { status, stdout } = spawnSync(process.execPath, [compiler, '--noEmit', '--pretty', 'false', '-p', root], {
+    cwd: root,
+    encoding: 'utf8',
+  });
   if (status === 0) return 'checked';
-  throw new MillraceError('PIPELINE_DOES_NOT_COMPILE', { path: join(root, 'tsconfig.json'), expected: 'a project whose types agree', received: `what tsc says:\n${stdout.trim()}\n`, hint: 'Mend the types and check again.' });
+  throw new MillraceError('PIPELINE_DOES_NOT_COMPILE', {
+    path: join(root, 'tsconfig.json'),
+    expected: 'a project whose types agree',
+    received: `what tsc says:\n${stdout.trim()}\n`,
+    hint: 'Mend the types and check again.',
+  });
 }

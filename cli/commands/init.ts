@@ -36,7 +36,14 @@ export default definePipeline({
 `;
 
 const tsconfig = {
-  compilerOptions: { target: 'ES2022', module: 'NodeNext', moduleResolution: 'NodeNext', strict: true, noEmit: true, skipLibCheck: true },
+  compilerOptions: {
+    target: 'ES2022',
+    module: 'NodeNext',
+    moduleResolution: 'NodeNext',
+    strict: true,
+    noEmit: true,
+    skipLibCheck: true,
+  },
   include: ['*.ts'],
 };
 
@@ -45,7 +52,12 @@ export async function init(directory: string, options: CommonOptions): Promise<v
   const target = resolve(directory);
   const file = join(target, 'visitors.pipeline.ts');
   if (existsSync(file)) {
-    throw new MillraceError('CONFIG_INVALID', { path: file, expected: 'a directory without this file', received: 'one that has it', hint: 'Name another directory: millrace init DIRECTORY.' });
+    throw new MillraceError('CONFIG_INVALID', {
+      path: file,
+      expected: 'a directory without this file',
+      received: 'one that has it',
+      hint: 'Name another directory: millrace init DIRECTORY.',
+    });
   }
   await mkdir(join(target, 'data'), { recursive: true });
   await writeFile(file, pipelineFile);
@@ -61,7 +73,10 @@ export async function init(directory: string, options: CommonOptions): Promise<v
     written.push(path);
   }
   if (options.json === true) printJson({ written });
-  else process.stdout.write(`${written.map((path) => `wrote ${path}`).join('\n')}\n\nRun it:\n  cd ${directory} && npx millrace run visitors.pipeline.ts\n`);
+  else
+    process.stdout.write(
+      `${written.map((path) => `wrote ${path}`).join('\n')}\n\nRun it:\n  cd ${directory} && npx millrace run visitors.pipeline.ts\n`,
+    );
 }
 
 /** 2,000 visits from a fixed seed: who comes back, from a newsletter, for longer, buys more. */

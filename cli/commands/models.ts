@@ -1,12 +1,11 @@
-import { cp, mkdir, readdir } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
+import { cp, mkdir, readdir } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
-import Table from 'cli-table3';
-import pc from 'picocolors';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import type { Decision } from '../../pipelines/contracts/registry.js';
 import { type CommonOptions, openStore, printJson } from '../open.js';
+import { renderTable } from '../render/table.js';
 
 type ReasonOptions = CommonOptions & { readonly reason: string; readonly alias: string };
 
@@ -15,14 +14,39 @@ export async function list(options: CommonOptions): Promise<void> {
   const models = await services.metadata.registry.models();
   if (options.json === true) printJson({ models });
   else if (models.length === 0) process.stdout.write('No models yet: a pipeline registers them.\n');
-  else process.stdout.write(`${table(['model', 'versions', 'aliases'], models.map((model) => [model.model, String(model.versions), Object.entries(model.aliases).map(([alias, version]) => `${alias} → ${version}`).join(', ')]))}\n`);
+  else
+    process.stdout.write(
+      `${renderTable(
+        ['model', 'versions', 'aliases'],
+        models.map((model) => [
+          model.model,
+          String(model.versions),
+          Object.entries(model.aliases)
+            .map(([alias, version]) => `${alias} → ${version}`)
+            .join(', '),
+        ]),
+      )}\n`,
+    );
 }
 
 export async function show(model: string, options: CommonOptions): Promise<void> {
   await using services = await openStore(options);
   const versions = await services.metadata.registry.versions(model);
   if (options.json === true) printJson({ model, versions });
-  else process.stdout.write(`${table(['version', 'state', 'aliases', 'registered', 'bundle', 'runs'], versions.map((version) => [String(version.version), version.state, version.aliases.join(', '), version.createdAt, version.bundle.slice(0, 12), String(version.runs.length)]))}\n`);
+  else
+    process.stdout.write(
+      `${renderTable(
+        ['version', 'state', 'aliases', 'registered', 'bundle', 'runs'],
+        versions.map((version) => [
+          String(version.version),
+          version.state,
+          version.aliases.join(', '),
+          version.createdAt,
+          version.bundle.slice(0, 12),
+          String(version.runs.length),
+        ]),
+      )}\n`,
+    );
 }
 
 /** Points an alias at a version by hand: it needs a passing gate record; a revoked version is admitted again. */
@@ -33,7 +57,11 @@ export async function promote(model: string, selector: string, options: ReasonOp
   const holder = await registry.alias(model, options.alias);
   const decision = byHand(options.reason);
   if (version.state !== 'registered') await registry.readmit(model, version.version, decision);
-  await registry.moveAliases(null, [{ model, alias: options.alias, expected: holder?.version ?? null, version: version.version }], decision);
+  await registry.moveAliases(
+    null,
+    [{ model, alias: options.alias, expected: holder?.version ?? null, version: version.version }],
+    decision,
+  );
   done(options, { model, alias: options.alias, from: holder?.version ?? null, to: version.version });
 }
 
@@ -51,15 +79,28 @@ export async function rollback(model: string, options: ReasonOptions): Promise<v
   done(options, { model, alias: options.alias, from, to });
 }
 
-export async function history(model: string | undefined, options: CommonOptions & { readonly verify?: boolean }): Promise<void> {
+export async function history(
+  model: string | undefined,
+  options: CommonOptions & { readonly verify?: boolean },
+): Promise<void> {
   await using services = await openStore(options);
   const entries = await services.metadata.registry.history(model ?? null);
   const altered = options.verify === true ? await services.metadata.registry.verifyHistory() : null;
   if (options.json === true) printJson({ history: entries, ...(options.verify === true ? { altered } : {}) });
   else {
-    const rows = entries.map((entry) => [String(entry.sequence), entry.at, entry.model, entry.kind, entry.version === null ? '' : String(entry.version), entry.alias ?? '', entry.decision.actor, entry.decision.reason]);
-    process.stdout.write(`${table(['#', 'when', 'model', 'what', 'version', 'alias', 'who', 'why'], rows)}\n`);
-    if (options.verify === true) process.stdout.write(altered === null ? 'The chain of digests is whole.\n' : `Entry ${altered} was altered.\n`);
+    const rows = entries.map((entry) => [
+      String(entry.sequence),
+      entry.at,
+      entry.model,
+      entry.kind,
+      entry.version === null ? '' : String(entry.version),
+      entry.alias ?? '',
+      entry.decision.actor,
+      entry.decision.reason,
+    ]);
+    process.stdout.write(`${renderTable(['#', 'when', 'model', 'what', 'version', 'alias', 'who', 'why'], rows)}\n`);
+    if (options.verify === true)
+      process.stdout.write(altered === null ? 'The chain of digests is whole.\n' : `Entry ${altered} was altered.\n`);
   }
   if (altered !== null) process.exitCode = 1;
 }
@@ -72,25 +113,36 @@ export async function exportBundle(reference: string, directory: string, options
   const artifact = await services.artifacts.open(version.bundle);
   const target = resolve(directory);
   if (existsSync(target) && (await readdir(target)).length > 0) {
-    throw new MillraceError('CONFIG_INVALID', { path: directory, expected: 'an empty or new directory', received: 'one with files in it', hint: 'Name another one.' });
+    throw new MillraceError('CONFIG_INVALID', {
+      path: directory,
+      expected: 'an empty or new directory',
+      received: 'one with files in it',
+      hint: 'Name another one.',
+    });
   }
   await mkdir(target, { recursive: true });
-  for (const file of artifact.manifest.files) await cp(`${artifact.directory}/${file.path}`, `${target}/${file.path}`, { mode: 0 });
+  for (const file of artifact.manifest.files)
+    await cp(`${artifact.directory}/${file.path}`, `${target}/${file.path}`, { mode: 0 });
   done(options, { model, version: version.version, directory: target });
 }
 
 function byHand(reason: string): Decision {
-  if (reason.trim() === '') throw new MillraceError('CONFIG_INVALID', { path: '--reason', expected: 'a text', received: 'an empty one', hint: 'Say why: it is kept in the history.' });
+  if (reason.trim() === '')
+    throw new MillraceError('CONFIG_INVALID', {
+      path: '--reason',
+      expected: 'a text',
+      received: 'an empty one',
+      hint: 'Say why: it is kept in the history.',
+    });
   return { actor: `user:${userInfo().username}`, reason, evidence: null };
 }
 
 function done(options: CommonOptions, result: Readonly<Record<string, unknown>>): void {
   if (options.json === true) printJson(result);
-  else process.stdout.write(`${Object.entries(result).map(([name, value]) => `${name} ${value === null ? 'none' : String(value)}`).join(', ')}\n`);
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const drawn = new Table({ head: head.map((text) => pc.bold(text)), style: { head: [], border: ['dim'] } });
-  for (const row of rows) drawn.push([...row]);
-  return drawn.toString();
+  else
+    process.stdout.write(
+      `${Object.entries(result)
+        .map(([name, value]) => `${name} ${value === null ? 'none' : String(value)}`)
+        .join(', ')}\n`,
+    );
 }

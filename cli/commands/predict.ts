@@ -16,7 +16,13 @@ async function readRows(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
-    throw new MillraceError('SOURCE_NOT_FOUND', { path: file, expected: 'a JSON file with an array of rows', received: 'no such file', hint: "Name one, or '-' for stdin.", cause });
+    throw new MillraceError('SOURCE_NOT_FOUND', {
+      path: file,
+      expected: 'a JSON file with an array of rows',
+      received: 'no such file',
+      hint: "Name one, or '-' for stdin.",
+      cause,
+    });
   }
 }
 
@@ -25,6 +31,11 @@ function parseRows(content: string, file: string): readonly Record<string, unkno
     const value: unknown = JSON.parse(content);
     return (Array.isArray(value) ? value : [value]) as Record<string, unknown>[];
   } catch (cause) {
-    throw new MillraceError('REQUEST_INVALID', { path: file, expected: 'a JSON array of rows', received: `text that is no JSON (${(cause as Error).message})`, cause });
+    throw new MillraceError('REQUEST_INVALID', {
+      path: file,
+      expected: 'a JSON array of rows',
+      received: `text that is no JSON (${(cause as Error).message})`,
+      cause,
+    });
   }
 }

@@ -22,7 +22,10 @@ interface RunOptions extends CommonOptions {
 export async function run(file: string, options: RunOptions): Promise<void> {
   await using services = await openStore(options);
   await withInterrupt(services, options, async (signal, onEvent) => {
-    const prepared = await preparePipeline(services, file, { params: { kind: 'texts', values: paramTexts(options.param) }, signal });
+    const prepared = await preparePipeline(services, file, {
+      params: { kind: 'texts', values: paramTexts(options.param) },
+      signal,
+    });
     await checkPlan(services, prepared.plan, prepared.root);
     return startRun(services, prepared, {
       root: prepared.root,
@@ -38,11 +41,17 @@ export async function run(file: string, options: RunOptions): Promise<void> {
 
 export async function resume(id: string, options: CommonOptions & { readonly threads?: string }): Promise<void> {
   await using services = await openStore(options);
-  await withInterrupt(services, options, (signal, onEvent) => resumeRun(services, id, { signal, onEvent, placement: placementOf(options) }));
+  await withInterrupt(services, options, (signal, onEvent) =>
+    resumeRun(services, id, { signal, onEvent, placement: placementOf(options) }),
+  );
 }
 
 /** Runs with progress on stderr and a log in the store; the first Ctrl-C cancels, the second one ends at once. */
-async function withInterrupt(services: Services, options: CommonOptions, body: (signal: AbortSignal, onEvent: (event: RunEvent) => void) => Promise<RunResult>): Promise<void> {
+async function withInterrupt(
+  services: Services,
+  options: CommonOptions,
+  body: (signal: AbortSignal, onEvent: (event: RunEvent) => void) => Promise<RunResult>,
+): Promise<void> {
   const controller = new AbortController();
   const progress = new RunProgress();
   const interrupt = (): void => {
@@ -61,7 +70,8 @@ async function withInterrupt(services: Services, options: CommonOptions, body: (
     progress.close();
     if (options.json === true) printJson(await runObject(services, result));
     else process.stdout.write(`${renderRun(services, result)}\n`);
-    if (result.status === 'failed' || result.status === 'cancelled') process.stderr.write(`Go on with: millrace runs resume ${result.run}\n`);
+    if (result.status === 'failed' || result.status === 'cancelled')
+      process.stderr.write(`Go on with: millrace runs resume ${result.run}\n`);
     process.exitCode = exitCodeOf(result.status);
   } finally {
     progress.close();

@@ -2,28 +2,45 @@ import { createReadStream, existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import Table from 'cli-table3';
 import pc from 'picocolors';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import { describeReason } from '../../workflows/embedded/key-reason.js';
 import { type CommonOptions, integerOption, openStore, printJson } from '../open.js';
 import { renderRun, runObject } from '../render/run-summary.js';
+import { renderTable } from '../render/table.js';
 
-export async function list(options: CommonOptions & { readonly limit: string; readonly pipeline?: string }): Promise<void> {
+export async function list(
+  options: CommonOptions & { readonly limit: string; readonly pipeline?: string },
+): Promise<void> {
   await using services = await openStore(options);
   const limit = integerOption(options.limit, '--limit', 1, 100_000);
-  const found = await services.metadata.runs({ limit, ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }) });
+  const found = await services.metadata.runs({
+    limit,
+    ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }),
+  });
   if (options.json === true) {
-    printJson({ runs: found.map(({ id, pipeline, status, createdAt, finishedAt, params }) => ({ run: id, pipeline, status, createdAt, finishedAt, params })) });
+    printJson({
+      runs: found.map(({ id, pipeline, status, createdAt, finishedAt, params }) => ({
+        run: id,
+        pipeline,
+        status,
+        createdAt,
+        finishedAt,
+        params,
+      })),
+    });
     return;
   }
   if (found.length === 0) {
     process.stdout.write('No runs yet. Start one with: millrace run FILE\n');
     return;
   }
-  const table = new Table({ head: ['run', 'pipeline', 'status', 'started', 'params'].map((text) => pc.bold(text)), style: { head: [], border: ['dim'] } });
-  for (const run of found) table.push([run.id, run.pipeline, run.status, run.createdAt, JSON.stringify(run.params)]);
-  process.stdout.write(`${table.toString()}\n`);
+  process.stdout.write(
+    `${renderTable(
+      ['run', 'pipeline', 'status', 'started', 'params'],
+      found.map((run) => [run.id, run.pipeline, run.status, run.createdAt, JSON.stringify(run.params)]),
+    )}\n`,
+  );
 }
 
 export async function show(id: string, options: CommonOptions & { readonly why?: boolean }): Promise<void> {
@@ -32,14 +49,28 @@ export async function show(id: string, options: CommonOptions & { readonly why?:
   const stages = await services.metadata.stages(run.id);
   const result = { run: run.id, status: run.status, stages, metrics: await services.metadata.metrics(run.id) };
   if (options.json === true) {
-    const why = Object.fromEntries(stages.filter((stage) => stage.reason !== null).map((stage) => [stage.stage, { ...stage.reason, keyParts: stage.keyParts }]));
-    printJson({ ...(await runObject(services, result)), pipeline: run.pipeline, params: run.params, createdAt: run.createdAt, finishedAt: run.finishedAt, ...(options.why === true ? { why } : {}) });
+    const why = Object.fromEntries(
+      stages
+        .filter((stage) => stage.reason !== null)
+        .map((stage) => [stage.stage, { ...stage.reason, keyParts: stage.keyParts }]),
+    );
+    printJson({
+      ...(await runObject(services, result)),
+      pipeline: run.pipeline,
+      params: run.params,
+      createdAt: run.createdAt,
+      finishedAt: run.finishedAt,
+      ...(options.why === true ? { why } : {}),
+    });
     return;
   }
-  process.stdout.write(`${pc.bold(run.pipeline)} ${run.id}  ${run.status}  ${run.createdAt}\n${renderRun(services, result)}\n`);
+  process.stdout.write(
+    `${pc.bold(run.pipeline)} ${run.id}  ${run.status}  ${run.createdAt}\n${renderRun(services, result)}\n`,
+  );
   if (run.error !== null) process.stdout.write(`${pc.red(run.error.message)}\n`);
   if (options.why === true) {
-    for (const stage of stages) process.stdout.write(`${stage.stage}  ${stage.reason === null ? stage.status : describeReason(stage.reason)}\n`);
+    for (const stage of stages)
+      process.stdout.write(`${stage.stage}  ${stage.reason === null ? stage.status : describeReason(stage.reason)}\n`);
   }
 }
 
@@ -48,15 +79,23 @@ export async function logs(id: string, options: CommonOptions & { readonly follo
   const run = await services.metadata.run(id);
   const file = join(services.directory, 'records', run.id, 'run.log');
   if (!existsSync(file) && options.follow !== true) {
-    throw new MillraceError('RUN_NOT_FOUND', { path: file, expected: 'the log of the run', received: 'no such file', hint: 'Runs started by a program keep no log.' });
+    throw new MillraceError('RUN_NOT_FOUND', {
+      path: file,
+      expected: 'the log of the run',
+      received: 'no such file',
+      hint: 'Runs started by a program keep no log.',
+    });
   }
   let offset = 0;
   for (;;) {
     // Asked before reading, so that what the run wrote last is read too.
-    const hasEnded = (await services.metadata.run(run.id)).status !== 'running' || (await services.metadata.leaseHolder(`run/${run.id}`)) === null;
+    const hasEnded =
+      (await services.metadata.run(run.id)).status !== 'running' ||
+      (await services.metadata.leaseHolder(`run/${run.id}`)) === null;
     const size = existsSync(file) ? (await stat(file)).size : 0;
     if (size > offset) {
-      for await (const line of createInterface({ input: createReadStream(file, { start: offset, end: size - 1 }) })) process.stdout.write(`${options.json === true ? line : readable(line)}\n`);
+      for await (const line of createInterface({ input: createReadStream(file, { start: offset, end: size - 1 }) }))
+        process.stdout.write(`${options.json === true ? line : readable(line)}\n`);
       offset = size;
     }
     if (options.follow !== true || hasEnded) return;
@@ -65,8 +104,16 @@ export async function logs(id: string, options: CommonOptions & { readonly follo
 }
 
 function readable(line: string): string {
-  const { at, kind, stage, ...rest } = JSON.parse(line) as { at: string; kind: string; stage?: string } & Record<string, unknown>;
-  const text = kind === 'stageProgress' ? (rest['progress'] as { message: string }).message : kind === 'stageFinished' ? `${String(rest['status'])} after ${Number(rest['durationMs']).toFixed(0)} ms${rest['error'] ? `: ${String(rest['error'])}` : ''}` : String(rest['message'] ?? kind);
+  const { at, kind, stage, ...rest } = JSON.parse(line) as { at: string; kind: string; stage?: string } & Record<
+    string,
+    unknown
+  >;
+  const text =
+    kind === 'stageProgress'
+      ? (rest['progress'] as { message: string }).message
+      : kind === 'stageFinished'
+        ? `${String(rest['status'])} after ${Number(rest['durationMs']).toFixed(0)} ms${rest['error'] ? `: ${String(rest['error'])}` : ''}`
+        : String(rest['message'] ?? kind);
   return `${at}  ${(stage ?? '').padEnd(20)}  ${text}`;
 }
 
@@ -75,7 +122,15 @@ export async function cancel(id: string, options: CommonOptions): Promise<void> 
   const run = await services.metadata.run(id);
   const holder = await services.metadata.leaseHolder(`run/${run.id}`);
   if (holder === null) {
-    throw new MillraceError('RUN_FINISHED', { path: run.id, expected: 'a run that a process drives', received: `a run that is ${run.status === 'running' ? 'no longer driven' : run.status}`, hint: run.status === 'running' ? `Go on with millrace runs resume ${run.id}, or leave it.` : 'There is nothing to cancel.' });
+    throw new MillraceError('RUN_FINISHED', {
+      path: run.id,
+      expected: 'a run that a process drives',
+      received: `a run that is ${run.status === 'running' ? 'no longer driven' : run.status}`,
+      hint:
+        run.status === 'running'
+          ? `Go on with millrace runs resume ${run.id}, or leave it.`
+          : 'There is nothing to cancel.',
+    });
   }
   await services.metadata.putMemo('cancel', run.id, true);
   process.stderr.write(`Asked process ${holder.pid} to cancel ${run.id}.\n`);

@@ -5,7 +5,9 @@ import { MillraceError } from '../../pipelines/contracts/errors.js';
 import { type CommonOptions, openStore, printJson } from '../open.js';
 
 /** Starts the TensorBoard of the machine on the records of the store, or of one run. */
-export async function tensorboard(options: CommonOptions & { readonly run?: string; readonly port: string }): Promise<void> {
+export async function tensorboard(
+  options: CommonOptions & { readonly run?: string; readonly port: string },
+): Promise<void> {
   const logs = await logDirectory(options);
   if (options.json === true) {
     printJson({ logs });
@@ -15,7 +17,14 @@ export async function tensorboard(options: CommonOptions & { readonly run?: stri
   const child = spawn('tensorboard', ['--logdir', logs, '--port', options.port], { stdio: 'inherit' });
   process.exitCode = await new Promise<number>((resolve, reject) => {
     child.once('error', () =>
-      reject(new MillraceError('TOOL_MISSING', { path: 'tensorboard', expected: 'the command tensorboard', received: 'none on the PATH', hint: `Install it with: pip install tensorboard. The logs are in ${logs}.` })),
+      reject(
+        new MillraceError('TOOL_MISSING', {
+          path: 'tensorboard',
+          expected: 'the command tensorboard',
+          received: 'none on the PATH',
+          hint: `Install it with: pip install tensorboard. The logs are in ${logs}.`,
+        }),
+      ),
     );
     child.once('exit', (code) => resolve(code ?? 0));
   });
@@ -25,6 +34,12 @@ async function logDirectory(options: CommonOptions & { readonly run?: string }):
   await using services = await openStore(options);
   const root = join(services.directory, 'records');
   const logs = options.run === undefined ? root : join(root, (await services.metadata.run(options.run)).id);
-  if (!existsSync(logs)) throw new MillraceError('RUN_NOT_FOUND', { path: logs, expected: 'records of a run', received: 'no such directory', hint: 'Run a pipeline that fits a model first.' });
+  if (!existsSync(logs))
+    throw new MillraceError('RUN_NOT_FOUND', {
+      path: logs,
+      expected: 'records of a run',
+      received: 'no such directory',
+      hint: 'Run a pipeline that fits a model first.',
+    });
   return logs;
 }

@@ -38,7 +38,11 @@ export class RunProgress {
         return;
       case 'stageProgress': {
         const { fraction, message, etaMs } = event.progress;
-        const parts = [fraction === null ? '' : `${String(Math.floor(fraction * 100)).padStart(3)}%`, message, etaMs === undefined || etaMs === null ? '' : `${formatDuration(etaMs)} left`];
+        const parts = [
+          fraction === null ? '' : `${String(Math.floor(fraction * 100)).padStart(3)}%`,
+          message,
+          etaMs === undefined || etaMs === null ? '' : `${formatDuration(etaMs)} left`,
+        ];
         const text = parts.filter((part) => part !== '').join(' · ');
         this.#active.set(event.stage, text);
         if (this.#isLive) this.#draw();
@@ -52,7 +56,9 @@ export class RunProgress {
         this.#line(`    ${event.stage.padEnd(this.#width)}  ${pc.dim(event.message)}`);
         return;
       case 'stageRetry':
-        this.#line(`  ${pc.yellow('↻')} ${event.stage.padEnd(this.#width)}  ${event.message} Tries again in ${event.delayMs} ms.`);
+        this.#line(
+          `  ${pc.yellow('↻')} ${event.stage.padEnd(this.#width)}  ${event.message} Tries again in ${event.delayMs} ms.`,
+        );
         return;
       case 'stageFinished':
         this.#active.delete(event.record.stage);
@@ -74,7 +80,11 @@ export class RunProgress {
 
   #draw(): void {
     if (!this.#isLive || this.#active.size === 0) return;
-    logUpdate([...this.#active].map(([stage, text]) => `  ${pc.cyan('◌')} ${stage.padEnd(this.#width)}  ${pc.dim(text)}`).join('\n'));
+    logUpdate(
+      [...this.#active]
+        .map(([stage, text]) => `  ${pc.cyan('◌')} ${stage.padEnd(this.#width)}  ${pc.dim(text)}`)
+        .join('\n'),
+    );
   }
 }
 

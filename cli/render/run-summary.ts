@@ -1,9 +1,9 @@
-import Table from 'cli-table3';
 import pc from 'picocolors';
 import type { StageRecord } from '../../pipelines/contracts/metadata.js';
 import type { RunResult } from '../../workflows/embedded/run-plan.js';
 import type { Services } from '../../workflows/services.js';
 import { formatDuration } from './progress.js';
+import { renderTable } from './table.js';
 
 /** A gate as the verdict tells it. */
 export interface GateLine {
@@ -20,7 +20,15 @@ export async function runObject(services: Services, result: RunResult): Promise<
   return {
     run: result.run,
     status: result.status,
-    stages: result.stages.map(({ stage, operator, status, key, durationMs, outputs, error }) => ({ id: stage, operator, status, key, durationMs, outputs, ...(error === null ? {} : { error: { code: error.code, message: error.message } }) })),
+    stages: result.stages.map(({ stage, operator, status, key, durationMs, outputs, error }) => ({
+      id: stage,
+      operator,
+      status,
+      key,
+      durationMs,
+      outputs,
+      ...(error === null ? {} : { error: { code: error.code, message: error.message } }),
+    })),
     metrics: metricsObject(result),
     gates: gatesOf(result.stages),
     model: await modelOf(services, result.stages),
@@ -31,17 +39,25 @@ export async function runObject(services: Services, result: RunResult): Promise<
 function metricsObject(result: RunResult): Record<string, number> {
   const metrics: Record<string, number> = {};
   for (const stage of result.stages.filter((one) => one.operator === 'evaluate')) {
-    const { metrics: values } = (stage.summary ?? {}) as { readonly metrics?: Readonly<Record<string, number | { readonly value: number }>> };
-    for (const [name, value] of Object.entries(values ?? {})) metrics[name] = typeof value === 'number' ? value : value.value;
+    const { metrics: values } = (stage.summary ?? {}) as {
+      readonly metrics?: Readonly<Record<string, number | { readonly value: number }>>;
+    };
+    for (const [name, value] of Object.entries(values ?? {}))
+      metrics[name] = typeof value === 'number' ? value : value.value;
   }
   return metrics;
 }
 
 export function gatesOf(stages: readonly StageRecord[]): readonly GateLine[] {
-  return stages.filter((stage) => stage.operator === 'gate').flatMap((stage) => ((stage.summary ?? {}) as { readonly gates?: readonly GateLine[] }).gates ?? []);
+  return stages
+    .filter((stage) => stage.operator === 'gate')
+    .flatMap((stage) => ((stage.summary ?? {}) as { readonly gates?: readonly GateLine[] }).gates ?? []);
 }
 
-async function modelOf(services: Services, stages: readonly StageRecord[]): Promise<{ name: string; version: number; aliases: readonly string[] } | null> {
+async function modelOf(
+  services: Services,
+  stages: readonly StageRecord[],
+): Promise<{ name: string; version: number; aliases: readonly string[] } | null> {
   const registered = stages.find((stage) => stage.operator === 'register');
   const { model, version } = (registered?.summary ?? {}) as { readonly model?: string; readonly version?: number };
   if (model === undefined || version === undefined) return null;
@@ -51,14 +67,27 @@ async function modelOf(services: Services, stages: readonly StageRecord[]): Prom
 
 /** Stages, verdict of the gates, and where report and logs are, for people. */
 export function renderRun(services: Services, result: RunResult): string {
-  const table = new Table({ head: ['stage', 'operator', 'status', 'time', 'result'].map((text) => pc.bold(text)), style: { head: [], border: ['dim'] } });
-  for (const stage of result.stages) table.push([stage.stage, stage.operator, stage.status, formatDuration(stage.durationMs), resultOf(stage)]);
-  const lines = [table.toString()];
+  const lines = [
+    renderTable(
+      ['stage', 'operator', 'status', 'time', 'result'],
+      result.stages.map((stage) => [
+        stage.stage,
+        stage.operator,
+        stage.status,
+        formatDuration(stage.durationMs),
+        resultOf(stage),
+      ]),
+    ),
+    '',
+  ];
   const metrics = Object.entries(metricsObject(result));
-  if (metrics.length > 0) lines.push(`metrics   ${metrics.map(([name, value]) => `${name} ${value.toPrecision(4)}`).join(' · ')}`);
+  if (metrics.length > 0)
+    lines.push(`metrics   ${metrics.map(([name, value]) => `${name} ${value.toPrecision(4)}`).join(' · ')}`);
   for (const gate of gatesOf(result.stages)) lines.push(renderGate(gate));
-  for (const stage of result.stages.filter((one) => one.operator === 'evaluate' && one.status === 'succeeded')) lines.push(`report    ${services.directory}/records/${result.run}/${stage.stage}/report.html`);
-  if (result.stages.some((stage) => stage.operator === 'fit' && stage.status === 'succeeded')) lines.push(`logs      millrace tensorboard --run ${result.run}`);
+  for (const stage of result.stages.filter((one) => one.operator === 'evaluate' && one.status === 'succeeded'))
+    lines.push(`report    ${services.directory}/records/${result.run}/${stage.stage}/report.html`);
+  if (result.stages.some((stage) => stage.operator === 'fit' && stage.status === 'succeeded'))
+    lines.push(`logs      millrace tensorboard --run ${result.run}`);
   return lines.join('\n');
 }
 
@@ -66,7 +95,8 @@ function resultOf(stage: StageRecord): string {
   const summary = (stage.summary ?? {}) as Readonly<Record<string, unknown>>;
   const facts: string[] = [];
   if (typeof summary['rows'] === 'number') facts.push(`${summary['rows'].toLocaleString('en')} rows`);
-  if (typeof summary['validationLoss'] === 'number') facts.push(`validation loss ${summary['validationLoss'].toPrecision(4)}`);
+  if (typeof summary['validationLoss'] === 'number')
+    facts.push(`validation loss ${summary['validationLoss'].toPrecision(4)}`);
   if (typeof summary['version'] === 'number') facts.push(`${String(summary['model'])} version ${summary['version']}`);
   if (typeof summary['endpoint'] === 'string') facts.push(`endpoint ${summary['endpoint']}`);
   if (facts.length === 0 && stage.outputs[0] !== undefined) facts.push(stage.outputs[0].digest.slice(0, 12));
@@ -78,4 +108,3 @@ export function renderGate(gate: GateLine): string {
   const value = gate.value === null ? '–' : gate.value.toPrecision(4);
   return `gate      ${gate.passed ? pc.green('passed') : pc.red('missed')}  ${gate.name}: ${value}${interval}, bar ${typeof gate.bar === 'number' ? gate.bar.toPrecision(4) : String(gate.bar)}${gate.note ? ` (${gate.note})` : ''}`;
 }
-

@@ -1,4 +1,19 @@
-import { atLeast, csv, definePipeline, deploy, evaluate, exportOnnx, fit, gate, noWorseThan, parity, promote, register, split, sql } from 'millrace';
+import {
+  atLeast,
+  csv,
+  definePipeline,
+  deploy,
+  evaluate,
+  exportOnnx,
+  fit,
+  gate,
+  noWorseThan,
+  parity,
+  promote,
+  register,
+  split,
+  sql,
+} from 'millrace';
 import { batchNorm, dense, dropout, embed, network, output, piecewiseLinear, standardize } from 'millrace/nn';
 import { t } from 'millrace/types';
 import { z } from 'zod';
@@ -65,7 +80,15 @@ export default definePipeline({
         hum: piecewiseLinear({ bins: 12 }),
         windspeed: standardize(),
       },
-      network: network(dense(256, 'relu'), batchNorm(), dropout(0.1), dense(128, 'relu'), batchNorm(), dropout(0.1), output()),
+      network: network(
+        dense(256, 'relu'),
+        batchNorm(),
+        dropout(0.1),
+        dense(128, 'relu'),
+        batchNorm(),
+        dropout(0.1),
+        output(),
+      ),
       training: {
         optimizer: { kind: 'adamW', learningRate: 3e-3, weightDecay: 0.01 },
         schedule: { kind: 'oneCycle' },
@@ -77,8 +100,22 @@ export default definePipeline({
     const onnx = exportOnnx(model);
     const report = evaluate(onnx, data, { slices: ['workingday'] });
     const version = register(onnx, { model: `bike-demand-${params.split}`, report });
-    const passed = gate(version, [atLeast('r2', 0.85), noWorseThan('champion', 'rmse', { margin: 1 }), parity({ atMost: 1e-5 })]);
+    const passed = gate(version, [
+      atLeast('r2', 0.85),
+      noWorseThan('champion', 'rmse', { margin: 1 }),
+      parity({ atMost: 1e-5 }),
+    ]);
     const live = promote(passed, { alias: 'champion' });
-    return { hours, data, model, onnx, report, version, passed, live, endpoint: deploy(live, { endpoint: `bike-demand-${params.split}` }) };
+    return {
+      hours,
+      data,
+      model,
+      onnx,
+      report,
+      version,
+      passed,
+      live,
+      endpoint: deploy(live, { endpoint: `bike-demand-${params.split}` }),
+    };
   },
 });

@@ -1,9 +1,40 @@
-import { atLeast, csv, definePipeline, deploy, evaluate, exportOnnx, fit, gate, noWorseThan, parity, promote, register, split, sql } from 'millrace';
+import {
+  atLeast,
+  csv,
+  definePipeline,
+  deploy,
+  evaluate,
+  exportOnnx,
+  fit,
+  gate,
+  noWorseThan,
+  parity,
+  promote,
+  register,
+  split,
+  sql,
+} from 'millrace';
 import { dense, dropout, embed, log1p, network, output, piecewiseLinear } from 'millrace/nn';
 import { t } from 'millrace/types';
 import { z } from 'zod';
 
-const names = ['age', 'workclass', 'fnlwgt', 'education', 'education_num', 'marital_status', 'occupation', 'relationship', 'race', 'sex', 'capital_gain', 'capital_loss', 'hours_per_week', 'native_country', 'income'];
+const names = [
+  'age',
+  'workclass',
+  'fnlwgt',
+  'education',
+  'education_num',
+  'marital_status',
+  'occupation',
+  'relationship',
+  'race',
+  'sex',
+  'capital_gain',
+  'capital_loss',
+  'hours_per_week',
+  'native_country',
+  'income',
+];
 
 /** Who earns more than 50,000 a year? The census of 1994 (UCI Adult), with its official split. */
 export default definePipeline({
@@ -77,8 +108,22 @@ export default definePipeline({
     const onnx = exportOnnx(model);
     const report = evaluate(onnx, data, { slices: ['sex', 'race'] });
     const version = register(onnx, { model: 'census-income', report });
-    const passed = gate(version, [atLeast('auc', 0.9), noWorseThan('champion', 'auc', { margin: 0.005 }), parity({ atMost: 1e-5 })]);
+    const passed = gate(version, [
+      atLeast('auc', 0.9),
+      noWorseThan('champion', 'auc', { margin: 0.005 }),
+      parity({ atMost: 1e-5 }),
+    ]);
     const live = promote(passed, { alias: 'champion' });
-    return { people, data, model, onnx, report, version, passed, live, endpoint: deploy(live, { endpoint: 'census-income' }) };
+    return {
+      people,
+      data,
+      model,
+      onnx,
+      report,
+      version,
+      passed,
+      live,
+      endpoint: deploy(live, { endpoint: 'census-income' }),
+    };
   },
 });

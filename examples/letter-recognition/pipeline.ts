@@ -1,8 +1,22 @@
-import { atLeast, csv, definePipeline, deploy, evaluate, exportOnnx, fit, gate, noWorseThan, parity, promote, register, split, sql } from 'millrace';
+import {
+  atLeast,
+  csv,
+  definePipeline,
+  deploy,
+  evaluate,
+  exportOnnx,
+  fit,
+  gate,
+  noWorseThan,
+  parity,
+  promote,
+  register,
+  split,
+  sql,
+} from 'millrace';
 import { batchNorm, dense, dropout, network, output, standardize } from 'millrace/nn';
 import { t } from 'millrace/types';
 import { z } from 'zod';
-
 
 /** Which of 26 letters is it? 16 numbers measured on each image (UCI Letter Recognition): the first 16,000 rows train, the last 4,000 test. */
 export default definePipeline({
@@ -64,7 +78,15 @@ export default definePipeline({
         f15: standardize(),
         f16: standardize(),
       },
-      network: network(dense(256, 'relu'), batchNorm(), dropout(0.1), dense(256, 'relu'), batchNorm(), dropout(0.1), output()),
+      network: network(
+        dense(256, 'relu'),
+        batchNorm(),
+        dropout(0.1),
+        dense(256, 'relu'),
+        batchNorm(),
+        dropout(0.1),
+        output(),
+      ),
       training: {
         optimizer: { kind: 'adamW', learningRate: 3e-3, weightDecay: 0.01 },
         schedule: { kind: 'oneCycle' },
@@ -76,8 +98,22 @@ export default definePipeline({
     const onnx = exportOnnx(model);
     const report = evaluate(onnx, data, { bootstrap: 200 });
     const version = register(onnx, { model: 'letter-recognition', report });
-    const passed = gate(version, [atLeast('accuracy', 0.95), noWorseThan('champion', 'accuracy', { margin: 0.005 }), parity({ atMost: 1e-5 })]);
+    const passed = gate(version, [
+      atLeast('accuracy', 0.95),
+      noWorseThan('champion', 'accuracy', { margin: 0.005 }),
+      parity({ atMost: 1e-5 }),
+    ]);
     const live = promote(passed, { alias: 'champion' });
-    return { letters, data, model, onnx, report, version, passed, live, endpoint: deploy(live, { endpoint: 'letter-recognition' }) };
+    return {
+      letters,
+      data,
+      model,
+      onnx,
+      report,
+      version,
+      passed,
+      live,
+      endpoint: deploy(live, { endpoint: 'letter-recognition' }),
+    };
   },
 });

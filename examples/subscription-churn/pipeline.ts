@@ -1,4 +1,19 @@
-import { atLeast, date, definePipeline, deploy, evaluate, exportOnnx, fit, gate, noWorseThan, parity, promote, register, split, sql } from 'millrace';
+import {
+  atLeast,
+  date,
+  definePipeline,
+  deploy,
+  evaluate,
+  exportOnnx,
+  fit,
+  gate,
+  noWorseThan,
+  parity,
+  promote,
+  register,
+  split,
+  sql,
+} from 'millrace';
 import { dense, dropout, embed, log1p, network, output, piecewiseLinear, standardize } from 'millrace/nn';
 import { t } from 'millrace/types';
 import { z } from 'zod';
@@ -125,8 +140,24 @@ export default definePipeline({
     const onnx = exportOnnx(model);
     const report = evaluate(onnx, data, { slices: ['plan'] });
     const version = register(onnx, { model: 'subscription-churn', report });
-    const passed = gate(version, [atLeast('auc', 0.75), noWorseThan('champion', 'auc', { margin: 0.005 }), parity({ atMost: 1e-5 })]);
+    const passed = gate(version, [
+      atLeast('auc', 0.75),
+      noWorseThan('champion', 'auc', { margin: 0.005 }),
+      parity({ atMost: 1e-5 }),
+    ]);
     const live = promote(passed, { alias: 'champion' });
-    return { customers, events, features, data, model, onnx, report, version, passed, live, endpoint: deploy(live, { endpoint: 'subscription-churn' }) };
+    return {
+      customers,
+      events,
+      features,
+      data,
+      model,
+      onnx,
+      report,
+      version,
+      passed,
+      live,
+      endpoint: deploy(live, { endpoint: 'subscription-churn' }),
+    };
   },
 });

@@ -1,4 +1,19 @@
-import { atLeast, csv, definePipeline, deploy, evaluate, exportOnnx, fit, gate, noWorseThan, parity, promote, register, split, sql } from 'millrace';
+import {
+  atLeast,
+  csv,
+  definePipeline,
+  deploy,
+  evaluate,
+  exportOnnx,
+  fit,
+  gate,
+  noWorseThan,
+  parity,
+  promote,
+  register,
+  split,
+  sql,
+} from 'millrace';
 import { dense, dropout, network, oneHot, output, piecewiseLinear } from 'millrace/nn';
 import { t } from 'millrace/types';
 import { z } from 'zod';
@@ -47,7 +62,12 @@ export default definePipeline({
       },
       { key: 'customer_id' },
     );
-    const data = split(customers, { by: 'customer_id', fractions: { train: 0.7, validation: 0.1, test: 0.2 }, seed: params.splitSeed, stratify: 'churned' });
+    const data = split(customers, {
+      by: 'customer_id',
+      fractions: { train: 0.7, validation: 0.1, test: 0.2 },
+      seed: params.splitSeed,
+      stratify: 'churned',
+    });
     const model = fit(data, {
       label: 'churned',
       inputs: {
@@ -84,8 +104,22 @@ export default definePipeline({
     const onnx = exportOnnx(model);
     const report = evaluate(onnx, data, { slices: ['contract'] });
     const version = register(onnx, { model: 'telco-churn', report });
-    const passed = gate(version, [atLeast('auc', 0.82), noWorseThan('champion', 'auc', { margin: 0.005 }), parity({ atMost: 1e-5 })]);
+    const passed = gate(version, [
+      atLeast('auc', 0.82),
+      noWorseThan('champion', 'auc', { margin: 0.005 }),
+      parity({ atMost: 1e-5 }),
+    ]);
     const live = promote(passed, { alias: 'champion' });
-    return { customers, data, model, onnx, report, version, passed, live, endpoint: deploy(live, { endpoint: 'telco-churn' }) };
+    return {
+      customers,
+      data,
+      model,
+      onnx,
+      report,
+      version,
+      passed,
+      live,
+      endpoint: deploy(live, { endpoint: 'telco-churn' }),
+    };
   },
 });

@@ -36,7 +36,18 @@ export async function bundlePipeline(file: string, root: string): Promise<Bundle
 export async function bundleExport(module: string, name: string, root: string): Promise<Bundle> {
   const from = JSON.stringify(`./${module.split(sep).join('/')}`);
   return bundle(
-    { stdin: { contents: `export { ${name} as run } from ${from};`, resolveDir: root, sourcefile: 'export.ts', loader: 'ts' }, plugins: [ownPackages], minifyWhitespace: true, minifySyntax: true, legalComments: 'none' },
+    {
+      stdin: {
+        contents: `export { ${name} as run } from ${from};`,
+        resolveDir: root,
+        sourcefile: 'export.ts',
+        loader: 'ts',
+      },
+      plugins: [ownPackages],
+      minifyWhitespace: true,
+      minifySyntax: true,
+      legalComments: 'none',
+    },
     root,
     module,
   );
@@ -62,13 +73,30 @@ async function bundle(options: Record<string, unknown>, root: string, path: stri
       .filter((input) => input !== '<stdin>' && input !== 'export.ts')
       .map((input) => (isAbsolute(input) ? input : join(root, input)))
       .sort();
-    const imported = new Set(Object.values(result.metafile.outputs).flatMap((output) => output.imports.filter((one) => one.external).map((one) => one.path)));
-    const externals = await Promise.all([...imported].filter((specifier) => !isBuiltin(specifier)).sort().map(async (specifier) => ({ specifier, version: await versionOf(specifier, root) })));
+    const imported = new Set(
+      Object.values(result.metafile.outputs).flatMap((output) =>
+        output.imports.filter((one) => one.external).map((one) => one.path),
+      ),
+    );
+    const externals = await Promise.all(
+      [...imported]
+        .filter((specifier) => !isBuiltin(specifier))
+        .sort()
+        .map(async (specifier) => ({ specifier, version: await versionOf(specifier, root) })),
+    );
     return { code: result.outputFiles[0]!.text, files, externals };
   } catch (error) {
     if (!isBuildFailure(error)) throw error;
-    const problems = error.errors.map((one) => `${one.location ? `${one.location.file}:${one.location.line}:${one.location.column + 1}: ` : ''}${one.text}`);
-    throw new MillraceError('PIPELINE_DOES_NOT_COMPILE', { path: relative(root, path) || path, expected: 'TypeScript that compiles', received: problems.join('; '), hint: 'Mend it and run again.' });
+    const problems = error.errors.map(
+      (one) =>
+        `${one.location ? `${one.location.file}:${one.location.line}:${one.location.column + 1}: ` : ''}${one.text}`,
+    );
+    throw new MillraceError('PIPELINE_DOES_NOT_COMPILE', {
+      path: relative(root, path) || path,
+      expected: 'TypeScript that compiles',
+      received: problems.join('; '),
+      hint: 'Mend it and run again.',
+    });
   }
 }
 
@@ -77,12 +105,18 @@ function isBuildFailure(error: unknown): error is BuildFailure {
 }
 
 function isBuiltin(specifier: string): boolean {
-  return specifier.startsWith('node:') || /^(assert|buffer|crypto|events|fs|os|path|stream|url|util|zlib|fs\/promises)$/.test(specifier);
+  return (
+    specifier.startsWith('node:') ||
+    /^(assert|buffer|crypto|events|fs|os|path|stream|url|util|zlib|fs\/promises)$/.test(specifier)
+  );
 }
 
 /** The installed version of the package that a specifier belongs to; 'missing' where none is found. */
 async function versionOf(specifier: string, root: string): Promise<string> {
-  const name = specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/');
+  const name = specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
   const require = createRequire(join(root, 'package.json'));
   for (const directory of require.resolve.paths(name) ?? []) {
     try {

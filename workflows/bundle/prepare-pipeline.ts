@@ -41,7 +41,11 @@ export interface PrepareOptions {
  *
  * @throws PIPELINE_NOT_FOUND, PIPELINE_DOES_NOT_COMPILE, PIPELINE_THROWS, PIPELINE_TIMEOUT, PLAN_NOT_DETERMINISTIC, PARAMS_INVALID
  */
-export async function preparePipeline(services: Services, file: string, options: PrepareOptions): Promise<PreparedPipeline> {
+export async function preparePipeline(
+  services: Services,
+  file: string,
+  options: PrepareOptions,
+): Promise<PreparedPipeline> {
   const path = resolve(file);
   if (!existsSync(path)) throw notFound(file, path);
   const root = packageRootOf(path);
@@ -59,9 +63,17 @@ export async function preparePipeline(services: Services, file: string, options:
     params: options.params,
     times: options.twice === true ? 2 : 1,
   };
-  const plans = await compileInChild(request, { timeoutMs: options.timeoutMs ?? 60_000, ...(options.signal === undefined ? {} : { signal: options.signal }) });
+  const plans = await compileInChild(request, {
+    timeoutMs: options.timeoutMs ?? 60_000,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
   if (plans.length === 2 && canonicalJson(plans[0]) !== canonicalJson(plans[1])) {
-    throw new MillraceError('PLAN_NOT_DETERMINISTIC', { path: request.file, expected: 'the same plan from two compilations', received: `plans that differ at ${firstDifference(plans[0], plans[1], 'plan')}`, hint: 'Remove Math.random(), Date.now() and the like from build(); pass such values as params.' });
+    throw new MillraceError('PLAN_NOT_DETERMINISTIC', {
+      path: request.file,
+      expected: 'the same plan from two compilations',
+      received: `plans that differ at ${firstDifference(plans[0], plans[1], 'plan')}`,
+      hint: 'Remove Math.random(), Date.now() and the like from build(); pass such values as params.',
+    });
   }
   const plan = await resolveCustom(services, plans[0]!, root);
   const digest = await writePlan(services, plan);
@@ -88,17 +100,29 @@ interface BundleFacts {
 }
 
 async function bundleOf(services: Services, path: string, root: string): Promise<BundleFacts> {
-  const memo = (await services.metadata.memo('bundle', path)) as { files: FileState[]; bundle: string; externals: ExternalPackage[] } | null;
+  const memo = (await services.metadata.memo('bundle', path)) as {
+    files: FileState[];
+    bundle: string;
+    externals: ExternalPackage[];
+  } | null;
   if (memo !== null && (await areUnchanged(memo.files)) && (await services.artifacts.isWhole(memo.bundle))) {
-    const read = async (): Promise<string> => readFile(join((await services.artifacts.open(memo.bundle)).directory, 'bundle.cjs'), 'utf8');
+    const read = async (): Promise<string> =>
+      readFile(join((await services.artifacts.open(memo.bundle)).directory, 'bundle.cjs'), 'utf8');
     return { bundle: memo.bundle, code: read, externals: memo.externals };
   }
   const bundled = await bundlePipeline(path, root);
   const digest = await writeBundle(services, bundled);
-  const files = await Promise.all([...bundled.files, join(root, 'package.json'), join(root, 'package-lock.json')].filter(existsSync).map(stateOf));
+  const files = await Promise.all(
+    [...bundled.files, join(root, 'package.json'), join(root, 'package-lock.json')].filter(existsSync).map(stateOf),
+  );
   // A file that changed within the last two seconds may change again within its mtime's grain: remember nothing.
   const isSettled = files.every((state) => Date.now() - state.mtimeMs > 2000);
-  if (isSettled) await services.metadata.putMemo('bundle', path, { files, bundle: digest, externals: bundled.externals } as unknown as Json);
+  if (isSettled)
+    await services.metadata.putMemo('bundle', path, {
+      files,
+      bundle: digest,
+      externals: bundled.externals,
+    } as unknown as Json);
   return { bundle: digest, code: async () => bundled.code, externals: bundled.externals };
 }
 
@@ -113,7 +137,9 @@ async function resolveCustom(services: Services, plan: Plan, root: string): Prom
   const stages = await Promise.all(
     plan.stages.map(async (stage) => {
       if (stage.operator !== 'custom') return stage;
-      const { export: from, ...rest } = stage.options as unknown as { export: { module: string; name: string } } & Record<string, Json>;
+      const { export: from, ...rest } = stage.options as unknown as {
+        export: { module: string; name: string };
+      } & Record<string, Json>;
       const bundle = await writeBundle(services, await bundleExport(from.module, from.name, root));
       return { ...stage, options: { ...rest, bundle } as typeof stage.options };
     }),
@@ -151,7 +177,8 @@ function firstDifference(a: unknown, b: unknown, path: string): string {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return path;
   for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
     const [left, right] = [(a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]];
-    if (canonicalJson(left ?? null) !== canonicalJson(right ?? null)) return firstDifference(left, right, `${path}.${key}`);
+    if (canonicalJson(left ?? null) !== canonicalJson(right ?? null))
+      return firstDifference(left, right, `${path}.${key}`);
   }
   return path;
 }

@@ -1,6 +1,6 @@
+import { describeRelation } from '../../operators/sql/describe-relation.js';
 import { isMillraceError, type MillraceError, throwProblems } from '../../pipelines/contracts/errors.js';
 import type { Json } from '../../pipelines/contracts/json.js';
-import { describeRelation } from '../../operators/sql/describe-relation.js';
 import { digestOf } from '../../pipelines/plan/digest.js';
 import type { Relation } from '../../pipelines/plan/relation.js';
 import type { Plan } from '../../pipelines/plan/schema.js';
@@ -22,7 +22,10 @@ export async function checkPlan(services: Services, plan: Plan, root: string): P
       if (stage.operator === 'custom' && columns) described.set(stage.id, columns);
       continue;
     }
-    const { relation, columns } = stage.options as unknown as { readonly relation: Relation; readonly columns: readonly Column[] | null };
+    const { relation, columns } = stage.options as unknown as {
+      readonly relation: Relation;
+      readonly columns: readonly Column[] | null;
+    };
     const inputs: Record<string, readonly Column[]> = {};
     let isKnown = true;
     for (const [name, input] of Object.entries(stage.inputs)) {
@@ -43,7 +46,13 @@ export async function checkPlan(services: Services, plan: Plan, root: string): P
   throwProblems(problems);
 }
 
-async function describeMemoized(services: Services, relation: Relation, inputs: Readonly<Record<string, readonly Column[]>>, root: string, path: string): Promise<readonly Column[]> {
+async function describeMemoized(
+  services: Services,
+  relation: Relation,
+  inputs: Readonly<Record<string, readonly Column[]>>,
+  root: string,
+  path: string,
+): Promise<readonly Column[]> {
   const files = await Promise.all(sourcesOf(relation).map((pattern) => services.sources(root, pattern, path)));
   const key = digestOf([services.sql.version, relation, inputs, files.flat().map((file) => file.sha256)]);
   const known = await services.metadata.memo('describe', key);

@@ -39,14 +39,21 @@ export function arrowTypeOf(type: ColumnType): arrow.DataType {
     case 'list':
       return new arrow.List(new arrow.Field('item', arrowTypeOf(type.item), type.item.nullable));
     case 'tensor':
-      return new arrow.FixedSizeList(type.shape.reduce((size, dim) => size * dim, 1), new arrow.Field('item', new arrow.Float32(), false));
+      return new arrow.FixedSizeList(
+        type.shape.reduce((size, dim) => size * dim, 1),
+        new arrow.Field('item', new arrow.Float32(), false),
+      );
     case 'struct':
-      return new arrow.Struct(type.fields.map((field) => new arrow.Field(field.name, arrowTypeOf(field.type), field.type.nullable)));
+      return new arrow.Struct(
+        type.fields.map((field) => new arrow.Field(field.name, arrowTypeOf(field.type), field.type.nullable)),
+      );
   }
 }
 
 export function arrowSchemaOf(columns: readonly Column[]): arrow.Schema {
-  return new arrow.Schema(columns.map((column) => new arrow.Field(column.name, arrowTypeOf(column.type), column.type.nullable)));
+  return new arrow.Schema(
+    columns.map((column) => new arrow.Field(column.name, arrowTypeOf(column.type), column.type.nullable)),
+  );
 }
 
 /** Rows of a result as one Arrow record batch. */
@@ -54,13 +61,16 @@ export function recordBatchOf(batch: SqlBatch, columns: readonly Column[], schem
   const children = columns.map((column, index) => {
     const type = arrowTypeOf(column.type);
     const builder = arrow.makeBuilder({ type, nullValues: [null] });
-    for (const cell of batch.columns[index]!) builder.append(valueOf(cell, column.type));
+    for (const cell of batch.columns[index]!) builder.append(cellValue(cell, column.type));
     return builder.finish().flush();
   });
-  return new arrow.RecordBatch(schema, arrow.makeData({ type: new arrow.Struct(schema.fields), length: batch.rows, nullCount: 0, children }));
+  return new arrow.RecordBatch(
+    schema,
+    arrow.makeData({ type: new arrow.Struct(schema.fields), length: batch.rows, nullCount: 0, children }),
+  );
 }
 
-function valueOf(cell: SqlCell, type: ColumnType): unknown {
+function cellValue(cell: SqlCell, type: ColumnType): unknown {
   if (cell === null) return null;
   // apache-arrow takes dates and timestamps in milliseconds; a timestamp keeps its µs in the fraction.
   if (type.kind === 'date') return new Date(`${cell as string}T00:00:00Z`);

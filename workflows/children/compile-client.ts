@@ -10,28 +10,55 @@ export interface CompileRequest {
   readonly externals: readonly string[];
   readonly root: string;
   /** Texts come from the command line and are read by the schema's leaf types. */
-  readonly params: { readonly kind: 'texts'; readonly values: Readonly<Record<string, string>> } | { readonly kind: 'values'; readonly values: Readonly<Record<string, unknown>> };
+  readonly params:
+    | { readonly kind: 'texts'; readonly values: Readonly<Record<string, string>> }
+    | { readonly kind: 'values'; readonly values: Readonly<Record<string, unknown>> };
   /** 2 to compare what two compilations give. */
   readonly times: number;
 }
 
-export type CompileResponse = { readonly kind: 'plans'; readonly plans: readonly Plan[] } | { readonly kind: 'error'; readonly error: SerializedError };
+export type CompileResponse =
+  | { readonly kind: 'plans'; readonly plans: readonly Plan[] }
+  | { readonly kind: 'error'; readonly error: SerializedError };
 
 /**
  * Compiles a pipeline in a child process: a file that throws or never returns takes nothing with it.
  *
  * @throws PIPELINE_THROWS, PIPELINE_TIMEOUT, PIPELINE_INVALID, PARAMS_INVALID and what {@link compilePlan} throws.
  */
-export async function compileInChild(request: CompileRequest, options: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<readonly Plan[]> {
-  const child = fork(builtEntry('workflows/children/compile-main'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced', execArgv: ['--enable-source-maps'] });
+export async function compileInChild(
+  request: CompileRequest,
+  options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+): Promise<readonly Plan[]> {
+  const child = fork(builtEntry('workflows/children/compile-main'), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    serialization: 'advanced',
+    execArgv: ['--enable-source-maps'],
+  });
   try {
     const response = await new Promise<CompileResponse>((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(
-          new MillraceError('PIPELINE_TIMEOUT', { path: request.file, expected: `a build that returns within ${options.timeoutMs / 1000} s`, received: 'none that did', hint: 'Look for an endless loop or a wait at the top level or in build(): they describe stages and run none.' }),
+          new MillraceError('PIPELINE_TIMEOUT', {
+            path: request.file,
+            expected: `a build that returns within ${options.timeoutMs / 1000} s`,
+            received: 'none that did',
+            hint: 'Look for an endless loop or a wait at the top level or in build(): they describe stages and run none.',
+          }),
         );
       }, options.timeoutMs);
-      options.signal?.addEventListener('abort', () => reject(new MillraceError('CANCELLED', { path: request.file, expected: 'to compile the pipeline', received: 'a cancellation' })), { once: true });
+      options.signal?.addEventListener(
+        'abort',
+        () =>
+          reject(
+            new MillraceError('CANCELLED', {
+              path: request.file,
+              expected: 'to compile the pipeline',
+              received: 'a cancellation',
+            }),
+          ),
+        { once: true },
+      );
       child.once('message', (message) => {
         clearTimeout(timer);
         resolve(message as CompileResponse);
@@ -39,7 +66,14 @@ export async function compileInChild(request: CompileRequest, options: { readonl
       child.once('error', reject);
       child.once('exit', (code, signal) => {
         clearTimeout(timer);
-        reject(new MillraceError('PIPELINE_THROWS', { path: request.file, expected: 'a pipeline file that evaluates', received: `a compiler that ended with ${signal ?? `exit code ${code}`}`, hint: 'Remove process.exit() and the like from it.' }));
+        reject(
+          new MillraceError('PIPELINE_THROWS', {
+            path: request.file,
+            expected: 'a pipeline file that evaluates',
+            received: `a compiler that ended with ${signal ?? `exit code ${code}`}`,
+            hint: 'Remove process.exit() and the like from it.',
+          }),
+        );
       });
       child.send(request);
     });

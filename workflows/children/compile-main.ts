@@ -7,8 +7,8 @@ import * as millrace from '../../pipelines/index.js';
 import * as nn from '../../pipelines/nn.js';
 import { type CustomExport, compilePlan } from '../../pipelines/plan/compile.js';
 import * as types from '../../pipelines/types.js';
-import { loadBundle } from './load-bundle.js';
 import type { CompileRequest, CompileResponse } from './compile-client.js';
+import { loadBundle } from './load-bundle.js';
 
 process.once('disconnect', () => process.exit(0));
 process.once('message', (request: CompileRequest) => {
@@ -53,5 +53,12 @@ function pipelineOf(loaded: Record<string, unknown>, file: string): Pipeline {
 
 function thrown(error: unknown, file: string): MillraceError {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return new MillraceError('PIPELINE_THROWS', { path: file, expected: 'a pipeline file that evaluates', received: `an error it threw (${text})`, hint: 'Mend it; the stack is in the details.', cause: error, details: { stack: error instanceof Error ? error.stack : null } });
+  return new MillraceError('PIPELINE_THROWS', {
+    path: file,
+    expected: 'a pipeline file that evaluates',
+    received: `an error it threw (${text})`,
+    hint: 'Mend it; the stack is in the details.',
+    cause: error,
+    details: { stack: error instanceof Error ? error.stack : null },
+  });
 }

@@ -1,9 +1,9 @@
 // The child of a custom stage: opens the inputs in its own DuckDB, calls the user's function, writes what it returns as Arrow.
 import { createWriteStream } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline as pipe } from 'node:stream/promises';
-import { availableParallelism } from 'node:os';
 import * as arrow from 'apache-arrow';
 import * as zod from 'zod';
 import { openSqlEngine } from '../../connectors/duckdb/sql-engine.js';
@@ -38,34 +38,71 @@ async function runCustom(request: CustomRequest): Promise<CustomResponse> {
   const own = { millrace, 'millrace/nn': nn, 'millrace/types': types, zod, 'apache-arrow': arrow };
   const loaded = await loadBundle(request.code, request.file, request.externals, request.root, own);
   const run = loaded['run'] as CustomFunction;
-  const engine = openSqlEngine({ threads: availableParallelism(), memoryLimitMb: request.memoryLimitMb, temporaryDirectory: request.output });
-  await using session = await engine.open({ readable: Object.values(request.inputs).map((input) => input.directory), writable: [] });
-  const inputs = Object.fromEntries(Object.entries(request.inputs).map(([name, input]) => [name, batchesOf(session, input.files, input.columns)]));
+  const engine = openSqlEngine({
+    threads: availableParallelism(),
+    memoryLimitMb: request.memoryLimitMb,
+    temporaryDirectory: request.output,
+  });
+  await using session = await engine.open({
+    readable: Object.values(request.inputs).map((input) => input.directory),
+    writable: [],
+  });
+  const inputs = Object.fromEntries(
+    Object.entries(request.inputs).map(([name, input]) => [name, batchesOf(session, input.files, input.columns)]),
+  );
   const file = join(request.output, 'returned.arrow');
   let rows = 0;
   async function* counted(): AsyncGenerator<arrow.RecordBatch> {
     for await (const batch of run({ inputs, options: request.options })) {
       if (!(batch instanceof arrow.RecordBatch)) {
-        throw new MillraceError('DATA_TYPE', { path: 'custom', expected: 'a function that yields Arrow record batches', received: `a yielded ${typeof batch}`, hint: "Import RecordBatch from 'apache-arrow' and yield tables' batches." });
+        throw new MillraceError('DATA_TYPE', {
+          path: 'custom',
+          expected: 'a function that yields Arrow record batches',
+          received: `a yielded ${typeof batch}`,
+          hint: "Import RecordBatch from 'apache-arrow' and yield tables' batches.",
+        });
       }
       rows += batch.numRows;
       yield batch;
     }
     // Without a batch there would be no schema to read.
-    if (rows === 0) yield recordBatchOf({ rows: 0, columns: request.columns.map(() => []) }, request.columns, arrowSchemaOf(request.columns));
+    if (rows === 0)
+      yield recordBatchOf(
+        { rows: 0, columns: request.columns.map(() => []) },
+        request.columns,
+        arrowSchemaOf(request.columns),
+      );
   }
-  await pipe(Readable.from(counted()), arrow.RecordBatchStreamWriter.throughNode({ writableObjectMode: true, autoDestroy: true }), createWriteStream(file));
+  await pipe(
+    Readable.from(counted()),
+    arrow.RecordBatchStreamWriter.throughNode({ writableObjectMode: true, autoDestroy: true }),
+    createWriteStream(file),
+  );
   return { kind: 'done', rows, file };
 }
 
-async function* batchesOf(session: SqlSession, files: readonly string[], columns: readonly Column[]): AsyncGenerator<arrow.RecordBatch> {
+async function* batchesOf(
+  session: SqlSession,
+  files: readonly string[],
+  columns: readonly Column[],
+): AsyncGenerator<arrow.RecordBatch> {
   const schema = arrowSchemaOf(columns);
   const list = files.map((file) => `'${file.replaceAll("'", "''")}'`).join(', ');
   // In the order of the file: datasets are written in the order of their key.
-  for await (const batch of session.batches(`SELECT * EXCLUDE (file_row_number) FROM read_parquet([${list}], file_row_number = true)`)) yield recordBatchOf(batch, columns, schema);
+  for await (const batch of session.batches(
+    `SELECT * EXCLUDE (file_row_number) FROM read_parquet([${list}], file_row_number = true)`,
+  ))
+    yield recordBatchOf(batch, columns, schema);
 }
 
 function thrown(error: unknown): MillraceError {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return new MillraceError('CUSTOM_THROWS', { path: 'custom', expected: 'a function that returns', received: `an error it threw (${text})`, hint: 'Its stack is in the details.', cause: error, details: { stack: error instanceof Error ? error.stack : null } });
+  return new MillraceError('CUSTOM_THROWS', {
+    path: 'custom',
+    expected: 'a function that returns',
+    received: `an error it threw (${text})`,
+    hint: 'Its stack is in the details.',
+    cause: error,
+    details: { stack: error instanceof Error ? error.stack : null },
+  });
 }

@@ -14,19 +14,29 @@ export interface CustomRequest {
   readonly file: string;
   readonly externals: readonly string[];
   readonly root: string;
-  readonly inputs: Readonly<Record<string, { readonly directory: string; readonly files: readonly string[]; readonly columns: readonly Column[] }>>;
+  readonly inputs: Readonly<
+    Record<
+      string,
+      { readonly directory: string; readonly files: readonly string[]; readonly columns: readonly Column[] }
+    >
+  >;
   readonly columns: readonly Column[];
   readonly options: Json;
   readonly output: string;
   readonly memoryLimitMb: number;
 }
 
-export type CustomResponse = { readonly kind: 'done'; readonly rows: number; readonly file: string } | { readonly kind: 'error'; readonly error: SerializedError };
+export type CustomResponse =
+  | { readonly kind: 'done'; readonly rows: number; readonly file: string }
+  | { readonly kind: 'error'; readonly error: SerializedError };
 
 const graceMs = 2000;
 
 /** Runs custom stages in child processes; a child ends with its parent, and on cancellation by SIGTERM, then SIGKILL. */
-export function createCustomRunner(options: { readonly artifacts: ArtifactStore; readonly memoryLimitMb: number }): CustomRunner {
+export function createCustomRunner(options: {
+  readonly artifacts: ArtifactStore;
+  readonly memoryLimitMb: number;
+}): CustomRunner {
   return {
     async run(request) {
       const bundle = await options.artifacts.open(request.bundle);
@@ -35,7 +45,14 @@ export function createCustomRunner(options: { readonly artifacts: ArtifactStore;
       const inputs = Object.fromEntries(
         Object.entries(request.inputs).map(([name, dataset]) => {
           const meta = dataset.manifest.meta as unknown as DatasetMeta;
-          return [name, { directory: dataset.directory, files: meta.partitions.map((partition) => join(dataset.directory, partition.path)), columns: meta.columns.map(({ name: column, type }) => ({ name: column, type })) }];
+          return [
+            name,
+            {
+              directory: dataset.directory,
+              files: meta.partitions.map((partition) => join(dataset.directory, partition.path)),
+              columns: meta.columns.map(({ name: column, type }) => ({ name: column, type })),
+            },
+          ];
         }),
       );
       const response = await runChild(
@@ -59,9 +76,14 @@ export function createCustomRunner(options: { readonly artifacts: ArtifactStore;
 }
 
 async function runChild(request: CustomRequest, signal: AbortSignal): Promise<CustomResponse> {
-  const cancelled = (): MillraceError => new MillraceError('CANCELLED', { path: 'custom', expected: 'to run to its end', received: 'a cancellation' });
+  const cancelled = (): MillraceError =>
+    new MillraceError('CANCELLED', { path: 'custom', expected: 'to run to its end', received: 'a cancellation' });
   if (signal.aborted) throw cancelled();
-  const child = fork(builtEntry('workflows/children/custom-main'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced', execArgv: ['--enable-source-maps'] });
+  const child = fork(builtEntry('workflows/children/custom-main'), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    serialization: 'advanced',
+    execArgv: ['--enable-source-maps'],
+  });
   let killTimer: NodeJS.Timeout | null = null;
   const onAbort = (): void => {
     child.kill('SIGTERM');
@@ -78,7 +100,18 @@ async function runChild(request: CustomRequest, signal: AbortSignal): Promise<Cu
       child.once('exit', (code, by) => {
         if (signal.aborted) reject(cancelled());
         else if (response !== null) resolve(response);
-        else reject(new MillraceError('CHILD_DIED', { path: 'custom', expected: 'a child process that answers', received: by === null ? `exit code ${code}` : `signal ${by}`, hint: by === 'SIGKILL' ? 'It may have run out of memory: read the batches one at a time.' : 'Remove process.exit() from the function.' }));
+        else
+          reject(
+            new MillraceError('CHILD_DIED', {
+              path: 'custom',
+              expected: 'a child process that answers',
+              received: by === null ? `exit code ${code}` : `signal ${by}`,
+              hint:
+                by === 'SIGKILL'
+                  ? 'It may have run out of memory: read the batches one at a time.'
+                  : 'Remove process.exit() from the function.',
+            }),
+          );
       });
       child.send(request);
     });

@@ -9,7 +9,13 @@ import { compileFunction } from 'node:vm';
  *
  * @param root - the directory that other packages resolve from.
  */
-export async function loadBundle(code: string, filename: string, externals: readonly string[], root: string, own: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>> {
+export async function loadBundle(
+  code: string,
+  filename: string,
+  externals: readonly string[],
+  root: string,
+  own: Readonly<Record<string, unknown>>,
+): Promise<Record<string, unknown>> {
   const require = createRequire(join(root, 'package.json'));
   const modules = new Map<string, unknown>(Object.entries(own));
   for (const specifier of externals) {
@@ -24,5 +30,13 @@ export async function loadBundle(code: string, filename: string, externals: read
 async function importPackage(specifier: string, require: NodeJS.Require): Promise<unknown> {
   const loaded = (await import(pathToFileURL(require.resolve(specifier)).href)) as Record<string, unknown>;
   // A CommonJS package's exports are the default of its namespace: hand on what require would have given.
-  return 'default' in loaded && Object.keys(loaded).every((name) => name === 'default' || name === 'module.exports' || (typeof loaded['default'] === 'object' && loaded['default'] !== null && name in loaded['default'])) ? loaded['default'] : loaded;
+  return 'default' in loaded &&
+    Object.keys(loaded).every(
+      (name) =>
+        name === 'default' ||
+        name === 'module.exports' ||
+        (typeof loaded['default'] === 'object' && loaded['default'] !== null && name in loaded['default']),
+    )
+    ? loaded['default']
+    : loaded;
 }

@@ -3,8 +3,22 @@ import { join } from 'node:path';
 import type { Artifact } from '../../pipelines/contracts/artifacts.js';
 import { isMillraceError, MillraceError, serializeError } from '../../pipelines/contracts/errors.js';
 import type { Json } from '../../pipelines/contracts/json.js';
-import type { KeyReason, RunStatus, StageOutput, StageRecord, StageStatus } from '../../pipelines/contracts/metadata.js';
-import type { ChildRun, Operator, OperatorContext, OperatorResult, Placement, Progress, StageInput } from '../../pipelines/contracts/operator.js';
+import type {
+  KeyReason,
+  RunStatus,
+  StageOutput,
+  StageRecord,
+  StageStatus,
+} from '../../pipelines/contracts/metadata.js';
+import type {
+  ChildRun,
+  Operator,
+  OperatorContext,
+  OperatorResult,
+  Placement,
+  Progress,
+  StageInput,
+} from '../../pipelines/contracts/operator.js';
 import type { DriveHost, Spawn, StageOutcome, WaitFor } from '../../pipelines/drive/drive-plan.js';
 import type { Plan, PlanStage } from '../../pipelines/plan/schema.js';
 import { operators } from '../operators.js';
@@ -15,7 +29,12 @@ import { inputParts, type StageKey, stageKey } from './stage-key.js';
 
 /** What a run tells while it goes on. */
 export type RunEvent =
-  | { readonly kind: 'run'; readonly run: string; readonly pipeline: string; readonly stages: readonly { readonly id: string; readonly operator: string }[] }
+  | {
+      readonly kind: 'run';
+      readonly run: string;
+      readonly pipeline: string;
+      readonly stages: readonly { readonly id: string; readonly operator: string }[];
+    }
   | { readonly kind: 'stageStarted'; readonly stage: string; readonly operator: string; readonly attempt: number }
   | { readonly kind: 'stageProgress'; readonly stage: string; readonly progress: Progress }
   | { readonly kind: 'stageLog'; readonly stage: string; readonly message: string }
@@ -78,10 +97,16 @@ export class EmbeddedHost implements DriveHost {
   async run(id: string): Promise<StageOutcome> {
     const stage = this.#stages.get(id)!;
     const before = this.#records.get(id);
-    if (before !== undefined && good.has(before.status) && (await this.#isWhole(before.outputs))) return { status: before.status };
+    if (before !== undefined && good.has(before.status) && (await this.#isWhole(before.outputs)))
+      return { status: before.status };
     const operator = operators[stage.operator];
     if (operator === undefined) {
-      throw new MillraceError('PLAN_INVALID', { path: id, expected: `an operator of this version (${Object.keys(operators).join(', ')})`, received: `'${stage.operator}'`, hint: 'Run it with the version of Millrace that made the plan.' });
+      throw new MillraceError('PLAN_INVALID', {
+        path: id,
+        expected: `an operator of this version (${Object.keys(operators).join(', ')})`,
+        received: `'${stage.operator}'`,
+        hint: 'Run it with the version of Millrace that made the plan.',
+      });
     }
     const started = performance.now();
     const startedAt = new Date().toISOString();
@@ -109,13 +134,23 @@ export class EmbeddedHost implements DriveHost {
       key = await this.#key(operator, stage, options, inputs);
       const settled = await this.#settle(operator, stage, options, inputs, key, attempt);
       if (settled.spawn !== undefined || settled.waitFor !== undefined) {
-        return { status: 'waiting', ...(settled.spawn === undefined ? {} : { spawn: settled.spawn }), ...(settled.waitFor === undefined ? {} : { waitFor: settled.waitFor }) };
+        return {
+          status: 'waiting',
+          ...(settled.spawn === undefined ? {} : { spawn: settled.spawn }),
+          ...(settled.waitFor === undefined ? {} : { waitFor: settled.waitFor }),
+        };
       }
-      await this.#finish(record(settled.status, { outputs: settled.outputs, summary: settled.summary, reason: settled.reason }), settled.metrics);
+      await this.#finish(
+        record(settled.status, { outputs: settled.outputs, summary: settled.summary, reason: settled.reason }),
+        settled.metrics,
+      );
       return { status: settled.status };
     } catch (error) {
       const cancelled = this.isCancelled || (isMillraceError(error) && error.code === 'CANCELLED');
-      await this.#finish(record(cancelled ? 'cancelled' : 'failed', { error: cancelled ? null : serializeError(error) }), {});
+      await this.#finish(
+        record(cancelled ? 'cancelled' : 'failed', { error: cancelled ? null : serializeError(error) }),
+        {},
+      );
       return { status: cancelled ? 'cancelled' : 'failed' };
     }
   }
@@ -160,55 +195,98 @@ export class EmbeddedHost implements DriveHost {
   }
 
   /** Finds a stage's result under its key, or computes it; acts always run, under their idempotency key. */
-  async #settle(operator: Operator, stage: PlanStage, options: unknown, inputs: Readonly<Record<string, StageInput>>, key: StageKey, attempt: number): Promise<Settled> {
+  async #settle(
+    operator: Operator,
+    stage: PlanStage,
+    options: unknown,
+    inputs: Readonly<Record<string, StageInput>>,
+    key: StageKey,
+    attempt: number,
+  ): Promise<Settled> {
     const before = await this.services.metadata.lastStage(this.options.pipeline, stage.id, this.options.run);
     if (operator.class !== 'pure') {
       const result = await this.#compute(operator, stage, options, inputs, key, attempt);
-      return { ...complete(result), reason: keyReason(false, key.parts, before, operator.class === 'acts' ? 'an act: its effect is checked in every run' : 'reads what may have changed') };
+      return {
+        ...complete(result),
+        reason: keyReason(
+          false,
+          key.parts,
+          before,
+          operator.class === 'acts' ? 'an act: its effect is checked in every run' : 'reads what may have changed',
+        ),
+      };
     }
     const mayUseCache = this.options.useCache && !this.#rerun.has(stage.id);
     for (;;) {
       if (mayUseCache) {
         const found = await this.#cached(key.key);
-        if (found !== null) return { status: 'cached' as const, ...found, metrics: {}, reason: keyReason(true, key.parts, before, null) };
+        if (found !== null)
+          return { status: 'cached' as const, ...found, metrics: {}, reason: keyReason(true, key.parts, before, null) };
       }
       const lease = await this.services.metadata.acquireLease(`key/${key.key}`, leaseTtlMs);
       if (lease === null) {
-        this.options.onEvent({ kind: 'stageLog', stage: stage.id, message: 'another run computes the same stage: waiting for it' });
+        this.options.onEvent({
+          kind: 'stageLog',
+          stage: stage.id,
+          message: 'another run computes the same stage: waiting for it',
+        });
         await this.#waitForLease(`key/${key.key}`);
         continue;
       }
       await using _held = lease;
       if (mayUseCache) {
         const found = await this.#cached(key.key);
-        if (found !== null) return { status: 'cached' as const, ...found, metrics: {}, reason: keyReason(true, key.parts, before, null) };
+        if (found !== null)
+          return { status: 'cached' as const, ...found, metrics: {}, reason: keyReason(true, key.parts, before, null) };
       }
       const result = await this.#compute(operator, stage, options, inputs, key, attempt);
       const done = complete(result);
-      const note = this.options.useCache ? (this.#rerun.has(stage.id) ? `asked for by --from ${this.options.from}` : null) : 'asked for by --no-cache';
+      const note = this.options.useCache
+        ? this.#rerun.has(stage.id)
+          ? `asked for by --from ${this.options.from}`
+          : null
+        : 'asked for by --no-cache';
       if (done.spawn === undefined && done.waitFor === undefined && done.status === 'succeeded') {
         const kept = await this.services.metadata.insertCached(key.key, done.outputs, done.summary);
-        return { ...done, outputs: kept.outputs, summary: kept.summary, reason: keyReason(false, key.parts, before, note) };
+        return {
+          ...done,
+          outputs: kept.outputs,
+          summary: kept.summary,
+          reason: keyReason(false, key.parts, before, note),
+        };
       }
       return { ...done, reason: keyReason(false, key.parts, before, note) };
     }
   }
 
-  async #compute(operator: Operator, stage: PlanStage, options: unknown, inputs: Readonly<Record<string, StageInput>>, key: StageKey, attempt: number): Promise<OperatorResult> {
+  async #compute(
+    operator: Operator,
+    stage: PlanStage,
+    options: unknown,
+    inputs: Readonly<Record<string, StageInput>>,
+    key: StageKey,
+    attempt: number,
+  ): Promise<OperatorResult> {
     const scratch = join(this.services.directory, 'scratch', key.key.slice(0, 32));
     const records = join(this.services.directory, 'records', this.options.run, ...stage.id.split('/'));
     const compute = async (): Promise<OperatorResult> => {
       this.options.onEvent({ kind: 'stageStarted', stage: stage.id, operator: stage.operator, attempt });
       await mkdir(scratch, { recursive: true });
       await mkdir(records, { recursive: true });
-      const result = await this.#withRetries(stage, attempt, (tries) => operator.run(this.#context(stage, attempt * 100 + tries, scratch, records), { options, inputs }));
+      const result = await this.#withRetries(stage, attempt, (tries) =>
+        operator.run(this.#context(stage, attempt * 100 + tries, scratch, records), { options, inputs }),
+      );
       await rm(scratch, { recursive: true, force: true });
       return result;
     };
     return operator.weight === 'light' ? compute() : this.#slots[operator.weight].run(compute);
   }
 
-  async #withRetries(stage: PlanStage, _attempt: number, body: (tries: number) => Promise<OperatorResult>): Promise<OperatorResult> {
+  async #withRetries(
+    stage: PlanStage,
+    _attempt: number,
+    body: (tries: number) => Promise<OperatorResult>,
+  ): Promise<OperatorResult> {
     for (let tries = 1; ; tries++) {
       this.options.signal.throwIfAborted();
       try {
@@ -246,11 +324,20 @@ export class EmbeddedHost implements DriveHost {
     };
   }
 
-  async #key(operator: Operator, stage: PlanStage, options: unknown, inputs: Readonly<Record<string, StageInput>>): Promise<StageKey> {
+  async #key(
+    operator: Operator,
+    stage: PlanStage,
+    options: unknown,
+    inputs: Readonly<Record<string, StageInput>>,
+  ): Promise<StageKey> {
     if (operator.class === 'acts') {
       return { key: `act/${this.options.run}/${stage.id}`, parts: inputParts(inputs) };
     }
-    return stageKey(operator, { options, inputs }, { ...this.services.keyEnvironment, context: this.services.keyContext(this.options.root) });
+    return stageKey(
+      operator,
+      { options, inputs },
+      { ...this.services.keyEnvironment, context: this.services.keyContext(this.options.root) },
+    );
   }
 
   async #inputs(stage: PlanStage): Promise<Readonly<Record<string, StageInput>>> {
@@ -259,10 +346,20 @@ export class EmbeddedHost implements DriveHost {
         const record = this.#records.get(from);
         const reference = record?.outputs.find((one) => one.name === output);
         if (record === undefined || reference === undefined) {
-          throw new MillraceError('INTERNAL', { path: `${stage.id}.${name}`, expected: `an output '${output}' of ${from}`, received: record === undefined ? 'no record of that stage' : `the outputs ${record.outputs.map((one) => one.name).join(', ')}` });
+          throw new MillraceError('INTERNAL', {
+            path: `${stage.id}.${name}`,
+            expected: `an output '${output}' of ${from}`,
+            received:
+              record === undefined
+                ? 'no record of that stage'
+                : `the outputs ${record.outputs.map((one) => one.name).join(', ')}`,
+          });
         }
         const artifact: Artifact = await this.services.artifacts.open(reference.digest);
-        return [name, { stage: from, operator: record.operator, artifacts: { [output]: artifact }, summary: record.summary }] as const;
+        return [
+          name,
+          { stage: from, operator: record.operator, artifacts: { [output]: artifact }, summary: record.summary },
+        ] as const;
       }),
     );
     return Object.fromEntries(entries);
@@ -305,18 +402,33 @@ interface Settled {
 }
 
 function complete(result: OperatorResult): Omit<Settled, 'reason'> {
-  return { status: result.status ?? ('succeeded' as const), outputs: result.outputs, summary: result.summary, metrics: result.metrics ?? {}, ...(result.spawn === undefined ? {} : { spawn: result.spawn }), ...(result.waitFor === undefined ? {} : { waitFor: result.waitFor }) };
+  return {
+    status: result.status ?? ('succeeded' as const),
+    outputs: result.outputs,
+    summary: result.summary,
+    metrics: result.metrics ?? {},
+    ...(result.spawn === undefined ? {} : { spawn: result.spawn }),
+    ...(result.waitFor === undefined ? {} : { waitFor: result.waitFor }),
+  };
 }
 
 /** A stage and everything that needs it. @throws STAGE_NOT_FOUND */
 function stagesBehind(plan: Plan, from: string): ReadonlySet<string> {
   const ids = plan.stages.map((stage) => stage.id);
   if (!ids.includes(from)) {
-    throw new MillraceError('STAGE_NOT_FOUND', { path: '--from', expected: `a stage of the plan (${ids.join(', ')})`, received: `'${from}'` });
+    throw new MillraceError('STAGE_NOT_FOUND', {
+      path: '--from',
+      expected: `a stage of the plan (${ids.join(', ')})`,
+      received: `'${from}'`,
+    });
   }
   const behind = new Set([from]);
   for (const stage of plan.stages) {
-    if (Object.values(stage.inputs).some((input) => behind.has(input.stage)) || stage.after.some((need) => behind.has(need))) behind.add(stage.id);
+    if (
+      Object.values(stage.inputs).some((input) => behind.has(input.stage)) ||
+      stage.after.some((need) => behind.has(need))
+    )
+      behind.add(stage.id);
   }
   return behind;
 }

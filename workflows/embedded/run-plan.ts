@@ -1,6 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { readFile } from 'node:fs/promises';
 import { MillraceError, serializeError } from '../../pipelines/contracts/errors.js';
 import type { Json } from '../../pipelines/contracts/json.js';
 import type { MetricPoint, RunRecord, RunStatus, StageRecord } from '../../pipelines/contracts/metadata.js';
@@ -35,11 +35,19 @@ const runLeaseTtlMs = 15_000;
 
 /** Half the memory for DuckDB, all cores, the device of the machine. */
 export function defaultPlacement(): Placement {
-  return { threads: availableParallelism(), memoryLimitMb: Math.max(512, Math.floor(totalmem() / 2 / 1024 / 1024)), device: 'auto' };
+  return {
+    threads: availableParallelism(),
+    memoryLimitMb: Math.max(512, Math.floor(totalmem() / 2 / 1024 / 1024)),
+    device: 'auto',
+  };
 }
 
 /** Runs a plan on the embedded host, from its first stage to its last. */
-export async function startRun(services: Services, plan: { readonly plan: Plan; readonly digest: string }, options: RunPlanOptions): Promise<RunResult> {
+export async function startRun(
+  services: Services,
+  plan: { readonly plan: Plan; readonly digest: string },
+  options: RunPlanOptions,
+): Promise<RunResult> {
   const run = await services.metadata.createRun({
     id: newRunId(),
     pipeline: plan.plan.pipeline,
@@ -58,10 +66,19 @@ export async function startRun(services: Services, plan: { readonly plan: Plan; 
  *
  * @throws RUN_ACTIVE - its process is alive; RUN_FINISHED - it succeeded.
  */
-export async function resumeRun(services: Services, idOrPrefix: string, options: Pick<RunPlanOptions, 'signal' | 'onEvent' | 'placement'>): Promise<RunResult> {
+export async function resumeRun(
+  services: Services,
+  idOrPrefix: string,
+  options: Pick<RunPlanOptions, 'signal' | 'onEvent' | 'placement'>,
+): Promise<RunResult> {
   const run = await services.metadata.run(idOrPrefix);
   if (run.status === 'succeeded') {
-    throw new MillraceError('RUN_FINISHED', { path: run.id, expected: 'a run that has something left to do', received: 'one that succeeded', hint: 'Start a new one with millrace run.' });
+    throw new MillraceError('RUN_FINISHED', {
+      path: run.id,
+      expected: 'a run that has something left to do',
+      received: 'one that succeeded',
+      hint: 'Start a new one with millrace run.',
+    });
   }
   const artifact = await services.artifacts.open(run.plan);
   const plan = planSchema.parse(JSON.parse(await readFile(join(artifact.directory, 'plan.json'), 'utf8')));
@@ -73,7 +90,12 @@ async function driveRun(services: Services, run: RunRecord, plan: Plan, options:
   const lease = await services.metadata.acquireLease(`run/${run.id}`, runLeaseTtlMs);
   if (lease === null) {
     const holder = await services.metadata.leaseHolder(`run/${run.id}`);
-    throw new MillraceError('RUN_ACTIVE', { path: run.id, expected: 'a run that no process drives', received: holder === null ? 'one that was just taken' : `one that process ${holder.pid} drives`, hint: 'Wait for it, or cancel it with millrace runs cancel.' });
+    throw new MillraceError('RUN_ACTIVE', {
+      path: run.id,
+      expected: 'a run that no process drives',
+      received: holder === null ? 'one that was just taken' : `one that process ${holder.pid} drives`,
+      hint: 'Wait for it, or cancel it with millrace runs cancel.',
+    });
   }
   await using _held = lease;
   await services.metadata.setRunStatus(run.id, 'running', null);
@@ -83,11 +105,19 @@ async function driveRun(services: Services, run: RunRecord, plan: Plan, options:
   options.signal.addEventListener('abort', onAbort);
   const watch = setInterval(() => {
     void services.metadata.memo('cancel', run.id).then((asked) => {
-      if (asked !== null) cancel.abort(new MillraceError('CANCELLED', { path: run.id, expected: 'to go on', received: 'millrace runs cancel' }));
+      if (asked !== null)
+        cancel.abort(
+          new MillraceError('CANCELLED', { path: run.id, expected: 'to go on', received: 'millrace runs cancel' }),
+        );
     });
   }, 500);
   watch.unref();
-  options.onEvent({ kind: 'run', run: run.id, pipeline: plan.pipeline, stages: plan.stages.map(({ id, operator }) => ({ id, operator })) });
+  options.onEvent({
+    kind: 'run',
+    run: run.id,
+    pipeline: plan.pipeline,
+    stages: plan.stages.map(({ id, operator }) => ({ id, operator })),
+  });
   const hostOptions: HostOptions = {
     run: run.id,
     pipeline: plan.pipeline,
@@ -98,7 +128,8 @@ async function driveRun(services: Services, run: RunRecord, plan: Plan, options:
     from: options.from,
     signal: cancel.signal,
     onEvent: options.onEvent,
-    spawn: (stage, spawn, index) => spawnRun(services, run.id, stage, spawn, index, { ...options, signal: cancel.signal }),
+    spawn: (stage, spawn, index) =>
+      spawnRun(services, run.id, stage, spawn, index, { ...options, signal: cancel.signal }),
   };
   try {
     const journal = await services.metadata.stages(run.id);
@@ -118,7 +149,14 @@ async function driveRun(services: Services, run: RunRecord, plan: Plan, options:
 }
 
 /** Runs one child plan of a stage; a run of the same parent, stage and index that ended is found again. */
-async function spawnRun(services: Services, parent: string, stage: string, spawn: Spawn, index: number, options: RunPlanOptions): Promise<ChildRun> {
+async function spawnRun(
+  services: Services,
+  parent: string,
+  stage: string,
+  spawn: Spawn,
+  index: number,
+  options: RunPlanOptions,
+): Promise<ChildRun> {
   const digest = spawn.kind === 'plan' ? spawn.plan : spawn.template;
   const artifact = await services.artifacts.open(digest);
   const text = await readFile(join(artifact.directory, 'plan.json'), 'utf8');
@@ -131,11 +169,24 @@ async function spawnRun(services: Services, parent: string, stage: string, spawn
   if (known !== null) {
     const earlier = await services.metadata.run(known);
     if (earlier.status === 'succeeded' || earlier.status === 'blocked') {
-      return { run: earlier.id, status: earlier.status, outputs: outputsOf(await services.metadata.stages(earlier.id)) };
+      return {
+        run: earlier.id,
+        status: earlier.status,
+        outputs: outputsOf(await services.metadata.stages(earlier.id)),
+      };
     }
     result = await driveRun(services, earlier, plan, childOptions);
   } else {
-    const run = await services.metadata.createRun({ id: newRunId(), pipeline: plan.pipeline, plan: digest, bundle: null, params: plan.params as Json, root: options.root, parent: { run: parent, stage }, options: { useCache: options.useCache, from: null } });
+    const run = await services.metadata.createRun({
+      id: newRunId(),
+      pipeline: plan.pipeline,
+      plan: digest,
+      bundle: null,
+      params: plan.params as Json,
+      root: options.root,
+      parent: { run: parent, stage },
+      options: { useCache: options.useCache, from: null },
+    });
     await services.metadata.putMemo('child', memo, run.id);
     result = await driveRun(services, run, plan, childOptions);
   }

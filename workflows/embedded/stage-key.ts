@@ -20,7 +20,11 @@ export interface KeyEnvironment {
  * The digest of: operator and its code, resolved options part by part, device class, engine versions, and what it reads:
  * the parts that the operator names itself, else the digest of every input artifact.
  */
-export async function stageKey(operator: Operator, stage: OperatorStage<unknown>, environment: KeyEnvironment): Promise<StageKey> {
+export async function stageKey(
+  operator: Operator,
+  stage: OperatorStage<unknown>,
+  environment: KeyEnvironment,
+): Promise<StageKey> {
   const parts: Record<string, string> = { operator: operator.name, code: environment.operatorDigest(operator.name) };
   for (const engine of operator.engines) parts[`engine.${engine}`] = environment.engineVersions[engine];
   if (operator.engines.includes('libtorch')) parts['device'] = environment.deviceClass;
@@ -32,14 +36,23 @@ export async function stageKey(operator: Operator, stage: OperatorStage<unknown>
 /** One part for every option, two levels deep, so that a reason can name what changed. */
 export function optionParts(options: unknown, prefix = 'options', depth = 2): Record<string, string> {
   if (depth === 0 || typeof options !== 'object' || options === null || Array.isArray(options)) {
-    const isShort = options === null || typeof options === 'boolean' || typeof options === 'number' || (typeof options === 'string' && options.length <= 64);
+    const isShort =
+      options === null ||
+      typeof options === 'boolean' ||
+      typeof options === 'number' ||
+      (typeof options === 'string' && options.length <= 64);
     return { [prefix]: isShort ? JSON.stringify(options) : digestOf(options) };
   }
-  return Object.assign({}, ...Object.entries(options).map(([name, value]) => optionParts(value, `${prefix}.${name}`, depth - 1)));
+  return Object.assign(
+    {},
+    ...Object.entries(options).map(([name, value]) => optionParts(value, `${prefix}.${name}`, depth - 1)),
+  );
 }
 
 export function inputParts(inputs: Readonly<Record<string, StageInput>>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(inputs).flatMap(([name, input]) => Object.entries(input.artifacts).map(([output, artifact]) => [`input.${name}.${output}`, artifact.digest])),
+    Object.entries(inputs).flatMap(([name, input]) =>
+      Object.entries(input.artifacts).map(([output, artifact]) => [`input.${name}.${output}`, artifact.digest]),
+    ),
   );
 }
