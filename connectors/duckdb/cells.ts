@@ -35,7 +35,8 @@ export function cellFromDuckdb(value: DuckDBValue, type: ColumnType): SqlCell {
   if (value instanceof DuckDBTimestampMillisecondsValue) return value.millis * 1000n;
   if (value instanceof DuckDBTimestampSecondsValue) return value.seconds * 1_000_000n;
   if (value instanceof DuckDBTimestampNanosecondsValue) return value.nanos / 1000n;
-  if (value instanceof DuckDBBlobValue) return value.bytes;
+  // Copied out of DuckDB's memory, and no Buffer.
+  if (value instanceof DuckDBBlobValue) return new Uint8Array(value.bytes);
   if (value instanceof DuckDBListValue) {
     const item = type.kind === 'list' ? type.item : type;
     return value.items.map((each) => cellFromDuckdb(each, item));

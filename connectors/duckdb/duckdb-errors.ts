@@ -118,7 +118,9 @@ function fromJsonFile(message: string): MillraceError | null {
       message,
     );
   if (!found) return null;
-  const [, file = '', line, reason = ''] = found;
+  const [, file = '', shown, reason = ''] = found;
+  // Malformed lines are counted from 2, others from 1.
+  const line = shown !== undefined && /Malformed/.test(message) ? String(Math.max(1, Number(shown) - 1)) : shown;
   const path = line === undefined ? file : `${file}:${line}`;
   if (/transform error/i.test(message)) {
     return new MillraceError('DATA_TYPE', {
@@ -152,8 +154,7 @@ function fromParquet(message: string): MillraceError | null {
     expected: 'a whole Parquet file',
     received: `one that cannot be read: ${firstLine(message)
       .replace(/^[A-Za-z ]+ Error: /, '')
-      .replace(/ (?:in|for) file '[^']*'/, '')
-      .replace(/'[^']*\.parquet'/g, 'the file')
+      .replace(/(?: (?:in|for) file)? '[^']*'/g, '')
       .replace(/[.:]\s*$/, '')}`,
     hint: 'Write the file again from its source.',
     details: { file: file ?? null },

@@ -33,6 +33,8 @@ const chunkRows = 2048;
 
 export interface SessionResources {
   readonly instance: DuckDBInstance;
+  /** The first connection; it reports progress. */
+  readonly connection: DuckDBConnection;
   /** Removes what the session alone owns. */
   readonly release: () => Promise<void>;
   readonly signal: AbortSignal | undefined;
@@ -52,6 +54,7 @@ export class DuckdbSession implements SqlSession {
 
   constructor(resources: SessionResources) {
     this.#resources = resources;
+    this.#idle.push(resources.connection);
     resources.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
@@ -82,6 +85,7 @@ export class DuckdbSession implements SqlSession {
 
   async *batches(sql: string, values: readonly SqlValue[] = []): AsyncGenerator<SqlBatch> {
     const lease = await this.#begin();
+    let isDone = false;
     try {
       const statement = await lease.connection.prepare(sql);
       try {
@@ -92,7 +96,10 @@ export class DuckdbSession implements SqlSession {
           const chunk = await result.fetchChunk();
           // An interrupted stream ends early without an error.
           this.#checkAlive(lease.interrupts);
-          if (chunk === null || chunk.rowCount === 0) return;
+          if (chunk === null || chunk.rowCount === 0) {
+            isDone = true;
+            return;
+          }
           yield { rows: chunk.rowCount, columns: cellsOf(chunk, columns) };
         }
       } finally {
@@ -101,7 +108,7 @@ export class DuckdbSession implements SqlSession {
     } catch (error) {
       throw this.#mapped(error, lease.interrupts);
     } finally {
-      this.#end(lease.connection, false);
+      this.#end(lease.connection, isDone);
     }
   }
 
@@ -212,18 +219,16 @@ export class DuckdbSession implements SqlSession {
 
   async #with<T>(body: (connection: DuckDBConnection, checkAlive: () => void) => Promise<T>): Promise<T> {
     const lease = await this.#begin();
-    let isWhole = false;
     const stopProgress = this.#reportProgress(lease.connection);
     try {
       const result = await body(lease.connection, () => this.#checkAlive(lease.interrupts));
       this.#checkAlive(lease.interrupts);
-      isWhole = true;
       return result;
     } catch (error) {
       throw this.#mapped(error, lease.interrupts);
     } finally {
       stopProgress();
-      this.#end(lease.connection, isWhole);
+      this.#end(lease.connection, true);
     }
   }
 
@@ -247,10 +252,10 @@ export class DuckdbSession implements SqlSession {
     return this.#resources.instance.connect();
   }
 
-  /** A connection whose statement failed is not used again. */
-  #end(connection: DuckDBConnection, isWhole: boolean): void {
+  /** A connection with a stream that was left in the middle is not used again. */
+  #end(connection: DuckDBConnection, isDone: boolean): void {
     this.#running.delete(connection);
-    if (isWhole) this.#idle.push(connection);
+    if (isDone) this.#idle.push(connection);
     else connection.closeSync();
   }
 

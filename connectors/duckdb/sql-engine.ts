@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { type DuckDBConnection, version as duckdbVersion } from '@duckdb/node-api';
 import type { SqlEngine, SqlSession, SqlSessionOptions, StatementInfo } from '../../pipelines/contracts/sql.js';
 import type { SourceSpec } from '../../pipelines/plan/relation.js';
+import { escapeGlob } from '../files/escape-glob.js';
 import { expandSource } from '../files/expand-source.js';
 import { cancelled, mapDuckdbError } from './duckdb-errors.js';
 import { checkDuckdbOptions, type DuckdbOptions } from './duckdb-options.js';
@@ -34,14 +35,17 @@ class DuckdbEngine implements SqlEngine {
     try {
       const readable = options.readable.map((path) => resolve(path));
       const directories = readable.filter(isDirectory);
-      const instance = await openHardenedInstance({
+      const opened = await openHardenedInstance({
         directories: [...directories, ...options.writable.map((path) => resolve(path))],
-        files: readable.filter((path) => !directories.includes(path)),
+        // A name with glob characters is read as a pattern that matches it alone.
+        files: readable
+          .filter((path) => !directories.includes(path))
+          .flatMap((path) => [...new Set([path, escapeGlob(path)])]),
         threads: options.threads ?? this.#options.threads,
         memoryLimitMb: options.memoryLimitMb ?? this.#options.memoryLimitMb,
         temporaryDirectory,
       });
-      return new DuckdbSession({ instance, release, signal: options.signal });
+      return new DuckdbSession({ ...opened, release, signal: options.signal });
     } catch (error) {
       await release();
       throw mapDuckdbError(error, { path: 'sql', isCancelled: false });
@@ -70,14 +74,8 @@ class DuckdbEngine implements SqlEngine {
 
 /** One small instance parses for all: it sees no files and no data. */
 async function openParser(): Promise<DuckDBConnection> {
-  const instance = await openHardenedInstance({
-    directories: [],
-    files: [],
-    threads: 1,
-    memoryLimitMb: 256,
-    temporaryDirectory: null,
-  });
-  return instance.connect();
+  const limits = { directories: [], files: [], threads: 1, memoryLimitMb: 256, temporaryDirectory: null };
+  return (await openHardenedInstance(limits)).connection;
 }
 
 function isDirectory(path: string): boolean {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import { quoteIdentifier, quoteLiteral, type SqlSession, type SqlSource } from '../../pipelines/contracts/sql.js';
 import type { SourceSpec } from '../../pipelines/plan/relation.js';
@@ -5,6 +6,7 @@ import type { Column } from '../../pipelines/types/column-type.js';
 import { duckdbType } from '../../pipelines/types/type-table.js';
 import { readFirstRecord } from './first-record.js';
 import { checkColumns, fileList } from './open-source.js';
+import { type LineShift, recordLines } from './record-lines.js';
 import { sniffColumns } from './sniff-columns.js';
 
 type CsvSpec = Extract<SourceSpec, { format: 'csv' }>;
@@ -41,8 +43,10 @@ export async function openCsv(
   const lineNumber: Column[] =
     spec.lineNumber === null ? [] : [{ name: spec.lineNumber, type: { kind: 'int64', nullable: false } }];
   const columns = spec.columns ?? [...found, ...lineNumber];
+  const parts: string[] = [];
+  for (const shape of shapes) parts.push(...(await selects(session, spec, shape, found, columns)));
   return {
-    sql: shapes.flatMap((shape) => selects(spec, shape, found, columns)).join(' UNION ALL '),
+    sql: parts.join(' UNION ALL '),
     columns,
     // Trimmed fields are cast after the file is read; the others while it is.
     needsCast: spec.trim || columns.some((column) => !column.type.nullable),
@@ -59,6 +63,14 @@ async function shapesOf(spec: CsvSpec, files: readonly string[], path: string): 
         expected: spec.header ? 'a CSV file with a header' : 'a CSV file with rows',
         received: 'an empty file',
         hint: `Check what writes it, or narrow the pattern of ${path}.`,
+      });
+    }
+    if (spec.header && record.length === 1 && record[0] === '') {
+      throw new MillraceError('SOURCE_MALFORMED', {
+        path: `${file}:1`,
+        expected: 'a header on the first line',
+        received: 'a blank line',
+        hint: 'Remove the blank lines before it.',
       });
     }
     const names = spec.header
@@ -112,19 +124,62 @@ function fieldText(spec: CsvSpec, name: string): string {
 }
 
 /** One SELECT for files of one shape; one a file where lines are counted. */
-function selects(spec: CsvSpec, shape: Shape, found: readonly Column[], columns: readonly Column[]): string[] {
+async function selects(
+  session: SqlSession,
+  spec: CsvSpec,
+  shape: Shape,
+  found: readonly Column[],
+  columns: readonly Column[],
+): Promise<string[]> {
   const types = new Map(found.map((column) => [column.name, column]));
   const typeOf = (name: string): string => {
     const column = types.get(name);
     return column === undefined || spec.trim ? 'VARCHAR' : duckdbType(column.type);
   };
-  const fields = columns.map((column) => {
-    if (column.name === spec.lineNumber)
-      return `row_number() OVER () + ${spec.header ? 1 : 0} AS ${quoteIdentifier(column.name)}`;
-    return `${fieldText(spec, column.name)} AS ${quoteIdentifier(column.name)}`;
-  });
-  const groups = spec.lineNumber === null ? [shape.files] : shape.files.map((file) => [file]);
-  return groups.map((files) => `SELECT ${fields.join(', ')} FROM ${readCall(spec, shape.names, files, typeOf)}`);
+  const fieldsWith = (line: string): string =>
+    columns
+      .map(
+        (column) =>
+          `${column.name === spec.lineNumber ? line : fieldText(spec, column.name)} AS ${quoteIdentifier(column.name)}`,
+      )
+      .join(', ');
+  const call = (files: readonly string[]): string => readCall(spec, shape.names, files, typeOf);
+  if (spec.lineNumber === null) return [`SELECT ${fieldsWith('')} FROM ${call(shape.files)}`];
+  const parts: string[] = [];
+  for (const file of shape.files) {
+    const shifts = await recordLines(file, {
+      header: spec.header,
+      delimiter: spec.delimiter,
+      columns: shape.names.length,
+    });
+    const [first] = shifts;
+    // The reader keeps the order of the file, and a window without an order streams through it.
+    if (shifts.length === 1)
+      parts.push(`SELECT ${fieldsWith(`row_number() OVER () + ${(first?.shift ?? 1) - 1}`)} FROM ${call([file])}`);
+    else {
+      const table = await shiftTable(session, shifts);
+      parts.push(
+        `SELECT ${fieldsWith('"millrace record" + "millrace shift"')} FROM (SELECT *, row_number() OVER () - 1 AS "millrace record" FROM ${call([file])}) ` +
+          `ASOF JOIN ${table} ON "millrace record" >= "millrace from"`,
+      );
+    }
+  }
+  return parts;
+}
+
+async function shiftTable(session: SqlSession, shifts: readonly LineShift[]): Promise<string> {
+  const table = `lines_${randomUUID().replaceAll('-', '')}`;
+  const int64 = { kind: 'int64', nullable: false } as const;
+  const columns = [
+    { name: 'millrace from', type: int64 },
+    { name: 'millrace shift', type: int64 },
+  ];
+  const batch = {
+    rows: shifts.length,
+    columns: [shifts.map((each) => BigInt(each.record)), shifts.map((each) => BigInt(each.shift))],
+  };
+  await session.append(table, columns, [batch]);
+  return quoteIdentifier(table);
 }
 
 function readCall(

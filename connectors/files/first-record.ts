@@ -51,8 +51,8 @@ function parseRecord(text: string, delimiter: string, isWhole: boolean): readonl
   const fields: string[] = [];
   let field = '';
   let isQuoted = false;
-  let position = /^[\r\n]*/.exec(text)?.[0].length ?? 0;
-  if (position === text.length) return null;
+  let position = 0;
+  if (/^[\r\n]*$/.test(text)) return null;
   for (; position < text.length; position++) {
     const character = text[position] ?? '';
     if (isQuoted) {

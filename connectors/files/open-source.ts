@@ -5,6 +5,7 @@ import type { Column } from '../../pipelines/types/column-type.js';
 import { duckdbType } from '../../pipelines/types/type-table.js';
 import { openArrow } from './arrow-source.js';
 import { openCsv } from './csv-source.js';
+import { escapeGlob } from './escape-glob.js';
 
 /** Files as a SELECT of a session. @throws SOURCE_EMPTY, SOURCE_MALFORMED, DATA_COLUMN_MISSING, DATA_TYPE */
 export async function openSource(
@@ -82,5 +83,5 @@ export function checkColumns(declared: readonly Column[] | null, found: readonly
 
 /** A list of files as DuckDB reads it: names are taken as they are, not as globs. */
 export function fileList(files: readonly string[]): string {
-  return `[${files.map((file) => quoteLiteral(file.replace(/[[*?]/g, (character) => `[${character}]`))).join(', ')}]`;
+  return `[${files.map((file) => quoteLiteral(escapeGlob(file))).join(', ')}]`;
 }

@@ -1,6 +1,7 @@
+import { MillraceError } from '../../pipelines/contracts/errors.js';
 import { quoteIdentifier } from '../../pipelines/contracts/sql.js';
 import type { Column, ColumnType } from '../../pipelines/types/column-type.js';
-import { duckdbType, isSameType } from '../../pipelines/types/type-table.js';
+import { duckdbType, isSameType, typeText } from '../../pipelines/types/type-table.js';
 
 /** How one column is cast: what is written, and which rows that would fail. */
 export interface ColumnCast {
@@ -51,4 +52,25 @@ function survives(field: string, source: ColumnType, target: ColumnType): string
 export function isRangeCast(cast: ColumnCast): boolean {
   const isNumber = (type: ColumnType): boolean => isInteger(type) || isFloat(type) || type.kind === 'decimal';
   return isNumber(cast.source) && isNumber(cast.target.type);
+}
+
+/** Whether the table knows a cast at all: lists stay lists, structs keep their shape, bytes are bytes. */
+export function isCastable(source: ColumnType, target: ColumnType): boolean {
+  const shapeOf = (type: ColumnType): string => {
+    if (type.kind === 'list' || type.kind === 'tensor') return 'list';
+    return type.kind === 'struct' || type.kind === 'bytes' ? type.kind : 'scalar';
+  };
+  return shapeOf(source) === shapeOf(target);
+}
+
+/** The error for a cast that there is not. */
+export function castError(source: ColumnType, target: Column, path: string, cause?: unknown): MillraceError {
+  return new MillraceError('DATA_TYPE', {
+    path: `${path}.columns.${target.name}`,
+    expected: typeText(target.type),
+    received: typeText(source),
+    hint: 'Declare the type that the column has, or convert it in SQL.',
+    details: { column: target.name },
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

@@ -3,7 +3,7 @@ import { quoteIdentifier, type SqlEngine, type SqlSession, type SqlValue } from 
 import { digestOf } from '../../pipelines/plan/digest.js';
 import type { Relation } from '../../pipelines/plan/relation.js';
 import type { Column } from '../../pipelines/types/column-type.js';
-import { type ColumnCast, castColumn } from './checked-cast.js';
+import { type ColumnCast, castColumn, castError, isCastable } from './checked-cast.js';
 import { inspectRelation } from './inspect-relation.js';
 import { placeholderName, substitute } from './statement-text.js';
 
@@ -170,7 +170,10 @@ class Compiler {
 
   /** Finds the user's text that an error comes from, and its place in it. */
   async #located(error: unknown): Promise<unknown> {
-    if (!isMillraceError(error) || !error.code.startsWith('SQL_')) return error;
+    if (!isMillraceError(error)) return error;
+    const column = error.code === 'DATA_TYPE' ? error.details['column'] : undefined;
+    if (typeof column === 'string') return atPath(error, `${this.context.path}.columns.${column}`);
+    if (!error.code.startsWith('SQL_')) return error;
     for (const [index, step] of this.steps.entries()) {
       if (step.text === null) continue;
       const before = `${withClause(this.steps.slice(0, index))}SELECT * FROM (\n`;
@@ -178,7 +181,8 @@ class Compiler {
         await this.context.session.describe(`${before}${step.sql}\n)`, this.values);
       } catch (own) {
         // DESCRIBE itself puts the statement on its first line.
-        return isMillraceError(own) ? moved(own, before.split('\n').length - 1, this.context.path) : own;
+        if (!isMillraceError(own)) return own;
+        return this.#withNearest(moved(own, before.split('\n').length - 1, this.context.path), step);
       }
     }
     return error;
@@ -247,7 +251,8 @@ export function castColumns(
       found.find((column) => column.name === target.name) ??
       found.find((column) => column.name.toLowerCase() === target.name.toLowerCase());
     if (source !== undefined) {
-      casts.push(castColumn(source, target, raisesNull));
+      if (isCastable(source.type, target.type)) casts.push(castColumn(source, target, raisesNull));
+      else problems.push(castError(source.type, target, path));
       continue;
     }
     const names = found.map((column) => column.name);

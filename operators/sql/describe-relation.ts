@@ -1,9 +1,9 @@
-import { isMillraceError, MillraceError } from '../../pipelines/contracts/errors.js';
+import { isMillraceError } from '../../pipelines/contracts/errors.js';
 import { quoteIdentifier, type SqlEngine, type SqlSession } from '../../pipelines/contracts/sql.js';
 import type { Relation } from '../../pipelines/plan/relation.js';
 import type { Column } from '../../pipelines/types/column-type.js';
-import { duckdbType, typeText } from '../../pipelines/types/type-table.js';
-import type { ColumnCast } from './checked-cast.js';
+import { duckdbType } from '../../pipelines/types/type-table.js';
+import { type ColumnCast, castError } from './checked-cast.js';
 import {
   atPath,
   type CompiledRelation,
@@ -92,14 +92,7 @@ export async function checkCasts(
         await session.describe(select([cast]), compiled.values);
       } catch (error) {
         if (!isMillraceError(error)) throw error;
-        throw new MillraceError('DATA_TYPE', {
-          path: `${path}.columns.${cast.target.name}`,
-          expected: typeText(cast.target.type),
-          received: typeText(cast.source),
-          hint: 'Declare the type that the column has, or convert it in SQL.',
-          details: { column: cast.target.name },
-          cause: error,
-        });
+        throw castError(cast.source, cast.target, path, error);
       }
     }
     throw isMillraceError(whole) ? atPath(whole, path) : whole;

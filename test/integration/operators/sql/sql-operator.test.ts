@@ -101,3 +101,294 @@ test("names line and column of the user's text where a column is unknown, with t
       "rows:3:3: expected a column of the tables it reads, such as 'id', 'age'; received 'agee'. Did you mean 'age'?",
   });
 });
+
+const files = async (entries: Record<string, string>): Promise<void> => {
+  for (const [name, text] of Object.entries(entries)) await writeFile(join(bench.root, name), text);
+};
+
+test('writes zero rows with their columns', async () => {
+  const { meta, artifact } = await bench.run({
+    relation: sql('SELECT 1::BIGINT AS id, [1.5] AS l, NULL AS n WHERE false'),
+    key: ['id'],
+  });
+  expect(meta.rows).toBe(0);
+  expect(meta.columns.map((each) => [each.name, each.type.kind, each.nulls, each.minimum])).toEqual([
+    ['id', 'int64', 0, null],
+    ['l', 'list', 0, null],
+    ['n', 'int32', 0, null],
+  ]);
+  expect(await bench.rows(artifact)).toEqual([]);
+  const again = await bench.run({ relation: { kind: 'input', input: 'a' } }, { inputs: { a: artifact } });
+  expect(again.meta.columns.map((each) => each.type.kind)).toEqual(['int64', 'list', 'int32']);
+});
+
+test('keeps every row of the type table through a written dataset', async () => {
+  const relation =
+    sql(`SELECT true AS b, 1::TINYINT AS i8, 2::SMALLINT AS i16, 3::INTEGER AS i32, 4::BIGINT AS i64, 5::UTINYINT AS u8,
+    6::USMALLINT AS u16, 7::UINTEGER AS u32, 18446744073709551615::UBIGINT AS u64, 1.5::FLOAT AS f32, 2.5::DOUBLE AS f64, 1.25::DECIMAL(10,2) AS d,
+    'x' AS s, '\\x00\\xff'::BLOB AS by, DATE '2026-01-02' AS da, TIMESTAMP '2026-01-02 03:04:05.000006' AS ts, [1, NULL, 3] AS li,
+    [1.5, 2.5]::FLOAT[2] AS te, [[1,2,3],[4,5,6]]::FLOAT[3][2] AS te2, {'a': 1, 'b c': ['x']} AS st,
+    '00000000-0000-0000-0000-000000000001'::UUID AS u, TIMESTAMPTZ '2026-01-02 03:04:05+02' AS tz, 12::HUGEINT AS h, 'p'::ENUM('p','q') AS e, TIMESTAMP_NS '2026-01-01 00:00:00.000000001' AS ns, '{}'::JSON AS j`);
+  const { meta, artifact } = await bench.run({ relation });
+  expect(meta.columns.map((each) => each.type.kind)).toEqual([
+    'bool',
+    'int8',
+    'int16',
+    'int32',
+    'int64',
+    'uint8',
+    'uint16',
+    'uint32',
+    'uint64',
+    'float32',
+    'float64',
+    'decimal',
+    'string',
+    'bytes',
+    'date',
+    'timestamp',
+    'list',
+    'tensor',
+    'tensor',
+    'struct',
+    'string',
+    'timestamp',
+    'int64',
+    'string',
+    'timestamp',
+    'string',
+  ]);
+  const again = await bench.run({ relation: { kind: 'input', input: 'a' } }, { inputs: { a: artifact } });
+  expect(again.meta.columns.map((each) => each.type)).toEqual(meta.columns.map((each) => each.type));
+  expect(again.meta.columns.map((each) => each.digest)).toEqual(meta.columns.map((each) => each.digest));
+  const [row] = await bench.rows(artifact);
+  expect(row).toMatchObject({
+    b: true,
+    i8: 1,
+    i64: 4n,
+    u64: 18446744073709551615n,
+    f32: 1.5,
+    d: '1.25',
+    s: 'x',
+    by: new Uint8Array([0, 255]),
+    da: '2026-01-02',
+    ts: 1767323045000006n,
+    li: [1, null, 3],
+    te: [1.5, 2.5],
+    te2: [
+      [1, 2, 3],
+      [4, 5, 6],
+    ],
+    st: { a: 1, 'b c': ['x'] },
+    u: '00000000-0000-0000-0000-000000000001',
+    tz: 1767315845000000n,
+    h: 12n,
+    e: 'p',
+    j: '{}',
+  });
+  expect(meta.columns.find((each) => each.name === 'li')).toMatchObject({ nulls: 0, minimum: null });
+});
+
+test.each([
+  [
+    'TIME',
+    "TIME '10:00'",
+    'sql.x: expected a type of the type table; received TIME. Cast the column to VARCHAR, or epoch_us(…) for a BIGINT of µs.',
+  ],
+  [
+    'INTERVAL',
+    'INTERVAL 1 DAY',
+    'sql.x: expected a type of the type table; received INTERVAL. Cast the column to a BIGINT by epoch_us(…), or VARCHAR.',
+  ],
+  [
+    'MAP',
+    "MAP {'a': 1}",
+    'sql.x: expected a type of the type table; received MAP. Cast the column to map_entries(…), a list of structs.',
+  ],
+  [
+    'UNION',
+    'union_value(a := 1)',
+    'sql.x: expected a type of the type table; received UNION. Cast the column to a VARCHAR or a STRUCT.',
+  ],
+])('refuses %s with the cast to write', async (_, expression, message) => {
+  expect(await errorOf(bench.run({ relation: sql(`SELECT ${expression} AS x`) }))).toEqual({
+    code: 'DATA_TYPE',
+    message: message.replace('sql.x', 'rows.columns.x'),
+  });
+});
+
+test('refuses a HUGEINT that does not fit, with the count', async () => {
+  expect(
+    await errorOf(bench.run({ relation: sql('SELECT 9223372036854775807::HUGEINT + range AS x FROM range(3)') })),
+  ).toEqual({
+    code: 'DATA_OUT_OF_RANGE',
+    message:
+      'rows.columns.x: expected int64 in every row; received 2 of 3 rows whose int64 is not one. Declare a wider type, or round in SQL.',
+  });
+});
+
+test.each<[string, string, Column, string, string]>([
+  [
+    'a fraction where an integer is declared',
+    '1.5::DOUBLE',
+    column('x', 'int32'),
+    'DATA_OUT_OF_RANGE',
+    'rows.columns.x: expected int32 in every row; received 2 of 2 rows whose float64 is not one. Declare a wider type, or round in SQL.',
+  ],
+  [
+    'NaN where an integer is declared',
+    "'nan'::DOUBLE",
+    column('x', 'int64'),
+    'DATA_OUT_OF_RANGE',
+    'rows.columns.x: expected int64 in every row; received 2 of 2 rows whose float64 is not one. Declare a wider type, or round in SQL.',
+  ],
+  [
+    'a text where a number is declared',
+    "'secret'",
+    column('x', 'float64'),
+    'DATA_TYPE',
+    'rows.columns.x: expected float64 in every row; received 2 of 2 rows whose string is not one. Clean the column in SQL, or declare it as it is.',
+  ],
+  [
+    'a text with a fraction where an integer is declared',
+    "'1.5'",
+    column('x', 'int64'),
+    'DATA_TYPE',
+    'rows.columns.x: expected int64 in every row; received 2 of 2 rows whose string is not one. Clean the column in SQL, or declare it as it is.',
+  ],
+  [
+    'a number out of range',
+    '300',
+    column('x', 'uint8'),
+    'DATA_OUT_OF_RANGE',
+    'rows.columns.x: expected uint8 in every row; received 2 of 2 rows whose int32 is not one. Declare a wider type, or round in SQL.',
+  ],
+  [
+    '7 for a bool',
+    '7',
+    column('x', 'bool'),
+    'DATA_TYPE',
+    'rows.columns.x: expected bool in every row; received 2 of 2 rows whose int32 is not one. Clean the column in SQL, or declare it as it is.',
+  ],
+  [
+    'a null',
+    'NULL::INT',
+    column('x', 'int32'),
+    'DATA_NULL',
+    'rows.columns.x: expected no null; received 2 of 2 rows with one. Declare x as nullable, or filter or fill the rows in SQL.',
+  ],
+  [
+    'a struct for a number',
+    "{'a': 1}",
+    column('x', 'int32'),
+    'DATA_TYPE',
+    'rows.columns.x: expected int32; received struct { a: int32 }. Declare the type that the column has, or convert it in SQL.',
+  ],
+])('refuses %s, with the column and the count and no value', async (_, expression, declared, code, message) => {
+  expect(
+    await errorOf(bench.run({ relation: sql(`SELECT ${expression} AS x FROM range(2)`), columns: [declared] })),
+  ).toEqual({ code, message });
+});
+
+test('checks a cast that is declared in the middle of a statement', async () => {
+  const inner = (expression: string): Relation =>
+    sql(`SELECT ${expression} AS x FROM range(3) t(i)`, [], { columns: [column('x', 'int32')] });
+  expect(
+    (await bench.run({ relation: sql('SELECT x + 1 AS y FROM {{0}}', [inner('i')]) })).meta.columns[0],
+  ).toMatchObject({ name: 'y', minimum: '1', maximum: '3' });
+  expect(await errorOf(bench.run({ relation: sql('SELECT x + 1 AS y FROM {{0}}', [inner("'a'")]) }))).toEqual({
+    code: 'DATA_TYPE',
+    message:
+      'rows.columns.x: expected int32 in every row; received 3 of 3 rows whose string is not one. Clean the column in SQL, or declare it as it is.',
+  });
+  expect(
+    await errorOf(bench.run({ relation: sql('SELECT x + 1 AS y FROM {{0}}', [inner('CASE WHEN i = 1 THEN 5 END')]) })),
+  ).toEqual({
+    code: 'DATA_NULL',
+    message:
+      'rows.columns.x: expected no null; received 2 of 3 rows with one. Declare x as nullable, or filter or fill the rows in SQL.',
+  });
+});
+
+test('proves the key unique', async () => {
+  expect(
+    await errorOf(bench.run({ relation: sql('SELECT range % 4 AS id, range AS v FROM range(10)'), key: ['id'] })),
+  ).toEqual({
+    code: 'DATA_KEY_NOT_UNIQUE',
+    message:
+      'rows.key: expected rows that differ in id; received 6 of 10 rows that repeat a key. Aggregate or deduplicate in SQL, or name more columns in the key.',
+  });
+  const { meta } = await bench.run({
+    relation: sql('SELECT range % 4 AS id, range AS v FROM range(10)'),
+    key: ['id', 'v'],
+  });
+  expect(meta.key).toEqual(['id', 'v']);
+});
+
+test('names a declared column that the result lacks', async () => {
+  expect(await errorOf(bench.run({ relation: sql('SELECT 1 AS age'), columns: [column('agee', 'int32')] }))).toEqual({
+    code: 'DATA_COLUMN_MISSING',
+    message:
+      "rows.columns.agee: expected a column 'agee' in the result; received the columns 'age'. Did you mean 'age'?",
+  });
+});
+
+test.each([
+  ['random()', "the function 'random'", 'Use a hash of the key and a bound seed: hash(id, ${seed}).'],
+  ['now()', "the function 'now'", 'Bind the moment as a parameter: ${date(params.asOf)}.'],
+  ['current_date', "the function 'current_date'", 'Bind the moment as a parameter: ${date(params.asOf)}.'],
+  ['uuid()', "the function 'uuid'", 'Use a hash of the key and a bound seed: hash(id, ${seed}).'],
+])('refuses %s with advice', async (expression, received, hint) => {
+  expect(await errorOf(bench.run({ relation: sql(`SELECT ${expression} AS x`) }))).toEqual({
+    code: 'SQL_REFUSED',
+    message: `rows: expected a SELECT that gives the same rows each time; received ${received}. ${hint}`,
+  });
+});
+
+test.each([
+  ['an empty text', ' ', 'SQL_INVALID', 'rows: expected exactly one SELECT statement; received none.'],
+  [
+    'a syntax error',
+    'SELECT 1\nFROM {{0}} WHERE (',
+    'SQL_INVALID',
+    'rows:2:19: expected one SELECT statement; received syntax error at end of input.',
+  ],
+  [
+    'a table that is not given',
+    'SELECT * FROM customers',
+    'SQL_INVALID',
+    "rows: expected the datasets that stand in it as ${…}, and its own WITH names; received the table 'customers'. Put the dataset itself into the text: FROM ${dataset}.",
+  ],
+  [
+    'a function that is not there',
+    'SELECT fooo(1)',
+    'SQL_INVALID',
+    "rows:1:8: expected a function that DuckDB has; received 'fooo'. Did you mean 'floor'?",
+  ],
+  [
+    'a shadowed name',
+    'WITH r0_ AS (SELECT 1) SELECT * FROM r0_',
+    'SQL_INVALID',
+    "rows: expected WITH names other than r0_, r1_ …, which stand for datasets; received 'r0_'. Rename it.",
+  ],
+  ['a value that is not bound', 'SELECT $1', 'SQL_INVALID', 'rows: expected no reference; received $1.'],
+])('refuses %s', async (_, text, code, message) => {
+  expect(await errorOf(bench.run({ relation: sql(text, [sql('SELECT 1 AS a')]) }))).toEqual({ code, message });
+});
+
+test('runs float sums on one thread and says so, and integer sums on all', async () => {
+  const over = (expression: string): Relation =>
+    sql(`SELECT range % 7 AS k, ${expression} AS s FROM range(1000) GROUP BY ALL`);
+  const because = async (relation: Relation): Promise<unknown> =>
+    ((await bench.run({ relation, key: ['k'] })).result.summary as { oneThreadBecauseOf: unknown }).oneThreadBecauseOf;
+  expect(await because(over('sum(range / 3)'))).toEqual(['sum']);
+  expect(await because(over('sum(range)'))).toEqual([]);
+  expect(await because(over('avg(range)'))).toEqual([]);
+  expect(await because(over('sum((range / 3)::DECIMAL(20, 5))'))).toEqual([]);
+  expect(await because(over('first(range)'))).toEqual(['first']);
+  expect(await because(over('sum(range / 3 ORDER BY range)'))).toEqual([]);
+  expect(await because(sql('SELECT range AS k FROM range(9) LIMIT 3'))).toEqual(['LIMIT']);
+  expect(await because(sql('SELECT range AS k, row_number() OVER (ORDER BY range) AS n FROM range(9)'))).toEqual([
+    'row_number OVER',
+  ]);
+});
