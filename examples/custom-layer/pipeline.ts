@@ -16,9 +16,9 @@ export default definePipeline({
     const points = sql`
       WITH drawn AS (
         SELECT i::BIGINT AS id, i % 2 = 0 AS inner_arm,
-               0.5 + 9 * hash(i, 'angle') / 18446744073709551615.0 AS angle,
+               0.5 + 9 * (hash(i, 'angle') / 18446744073709551615.0) AS angle,
                hash(i, 'noise') / 18446744073709551615.0 - 0.5 AS noise
-        FROM range(${params.rows}) AS numbers(i))
+        FROM range(CAST(${params.rows} AS BIGINT)) AS numbers(i))
       SELECT id,
              (angle + noise) * cos(angle + CASE WHEN inner_arm THEN pi() ELSE 0 END) AS x,
              (angle + noise) * sin(angle + CASE WHEN inner_arm THEN pi() ELSE 0 END) AS y,
