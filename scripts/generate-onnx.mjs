@@ -11,7 +11,10 @@ const scratch = mkdtempSync(join(tmpdir(), 'generate-onnx-'));
 const template = join(scratch, 'buf.gen.yaml');
 writeFileSync(
   template,
-  JSON.stringify({ version: 'v2', plugins: [{ local: 'protoc-gen-es', out: folder, opt: ['target=ts', 'import_extension=js'] }] }),
+  JSON.stringify({
+    version: 'v2',
+    plugins: [{ local: 'protoc-gen-es', out: folder, opt: ['target=ts', 'import_extension=js'] }],
+  }),
 );
 const packages = ['@bufbuild/buf@1.75.0', '@bufbuild/protoc-gen-es@2.12.0'].flatMap((name) => ['--package', name]);
 const { status } = spawnSync('npx', ['--yes', ...packages, '--', 'buf', 'generate', folder, '--template', template], {
