@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { deserializeError, MillraceError } from '../../pipelines/contracts/errors.js';
 import type { OperationArguments, OperationCaller, OperationName, OperationResult } from './operations.js';
-import type { CallMessage, FromWorker, ToWorker } from './worker-messages.js';
+import type { CallMessage, FromWorker, ToWorker, WorkerData } from './worker-messages.js';
 
 /** The built worker, seen from the sources as well as from any bundle under dist. */
 function workerFile(): string {
@@ -136,8 +136,8 @@ class SqliteCaller implements OperationCaller {
 }
 
 /** Starts the worker and waits until the database is open and migrated. */
-export async function startSqliteCaller(file: string, namespace: string): Promise<OperationCaller> {
-  const worker = new Worker(workerFile(), { workerData: { file }, execArgv: [], trackUnmanagedFds: false });
+export async function startSqliteCaller(data: WorkerData, namespace: string): Promise<OperationCaller> {
+  const worker = new Worker(workerFile(), { workerData: data, execArgv: [], trackUnmanagedFds: false });
   await new Promise<void>((resolve, reject) => {
     worker.once('message', (first: FromWorker) => {
       if (first.kind === 'unopened') reject(deserializeError(first.error));
@@ -145,5 +145,5 @@ export async function startSqliteCaller(file: string, namespace: string): Promis
     });
     worker.once('error', reject);
   });
-  return new SqliteCaller(worker, file, namespace);
+  return new SqliteCaller(worker, data.file, namespace);
 }

@@ -6,25 +6,26 @@ import { migrations } from './schema.js';
 import { describeSqliteError, isBusy } from './sqlite-errors.js';
 import type { Operation, Request, SqlScalar, Statement } from './statement.js';
 
-const busyTimeoutMs = 10_000;
 const checkpointBytes = 4 * 1024 * 1024;
 
 /** One connection to the database file, synchronous: it lives in the store's worker thread. */
 export class SqliteConnection {
   readonly #file: string;
+  readonly #busyTimeoutMs: number;
   readonly #database: Database.Database;
   readonly #prepared = new Map<string, Database.Statement>();
   #commits = 0;
 
   /** @throws STORE_UNREADABLE, STORE_VERSION, STORE_LOCKED, DISK_FULL */
-  constructor(file: string) {
+  constructor(file: string, busyTimeoutMs: number) {
     this.#file = file;
+    this.#busyTimeoutMs = busyTimeoutMs;
     let database: Database.Database | null = null;
     try {
       mkdirSync(dirname(file), { recursive: true });
-      database = new Database(file);
+      database = openDatabase(file);
       database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
-      useWriteAheadLog(database);
+      useWriteAheadLog(database, busyTimeoutMs);
       // WAL and FULL: every commit is fsynced, so that what a promise confirmed survives a power cut.
       database.exec('PRAGMA synchronous = FULL');
       // SQLite 3.7 to 3.51.2 can lose frames where a commit resets the log during another connection's passive
@@ -35,21 +36,21 @@ export class SqliteConnection {
       this.#checkpointIfLong();
     } catch (error) {
       database?.close();
-      throw describeSqliteError(asStoreError(error, file), file);
+      throw describeSqliteError(asStoreError(error, file), file, busyTimeoutMs);
     }
   }
 
   /** Runs `body` in a transaction; `writes` takes the write lock first, so that nothing read can go stale. */
   transaction<T>(writes: boolean, body: () => T): T {
-    this.#database.exec(writes ? 'BEGIN IMMEDIATE' : 'BEGIN');
     try {
+      this.#database.exec(writes ? 'BEGIN IMMEDIATE' : 'BEGIN');
       const result = body();
       this.#database.exec('COMMIT');
       if (writes) this.#commits += 1;
       return result;
     } catch (error) {
       if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
-      throw describeSqliteError(error, this.#file);
+      throw describeSqliteError(error, this.#file, this.#busyTimeoutMs);
     }
   }
 
@@ -156,8 +157,31 @@ export class SqliteConnection {
   }
 }
 
+const primaryCodes = new Map([
+  [5, 'SQLITE_BUSY'],
+  [10, 'SQLITE_IOERR'],
+  [11, 'SQLITE_CORRUPT'],
+  [13, 'SQLITE_FULL'],
+  [14, 'SQLITE_CANTOPEN'],
+]);
+
+/** While opening, the bindings name SQLite's code by number at the end of a message of their own. */
+function openDatabase(file: string): Database.Database {
+  try {
+    return new Database(file);
+  } catch (error) {
+    const code = primaryCodes.get(numberAtEnd((error as Error).message) & 0xff);
+    if (code === undefined) throw error;
+    throw Object.assign(new Error('it cannot be opened', { cause: error }), { code });
+  }
+}
+
+function numberAtEnd(message: string): number {
+  return Number(/: (\d+)\W*$/.exec(message)?.[1] ?? 0);
+}
+
 /** Several processes may create the file at once, and this switch does not wait for locks by itself. */
-function useWriteAheadLog(database: Database.Database): void {
+function useWriteAheadLog(database: Database.Database, busyTimeoutMs: number): void {
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (let waited = 0; ; waited += 5) {
     try {

@@ -20,7 +20,7 @@ export function isBusy(error: unknown): boolean {
 }
 
 /** SQLite's errors in our words; others stay. */
-export function describeSqliteError(error: unknown, file: string): unknown {
+export function describeSqliteError(error: unknown, file: string, busyTimeoutMs: number): unknown {
   if (isMillraceError(error) || !isSqliteError(error)) return error;
   const { code } = error;
   if (code.startsWith('SQLITE_FULL') || code === 'SQLITE_IOERR_WRITE') {
@@ -36,7 +36,7 @@ export function describeSqliteError(error: unknown, file: string): unknown {
   if (code.startsWith('SQLITE_BUSY')) {
     return new MillraceError('STORE_LOCKED', {
       path: file,
-      expected: 'the write lock within 10 s',
+      expected: `the write lock within ${busyTimeoutMs} ms`,
       received: 'another process that holds it',
       hint: 'Wait for the other process or end it.',
       retryable: true,

@@ -6,6 +6,8 @@ export interface SqliteMetadataStoreOptions {
   /** The database file; it and its directory are made where they are missing. */
   readonly file: string;
   readonly namespace: string;
+  /** How long to wait for another process's write. Default: 10,000. */
+  readonly busyTimeoutMs?: number;
 }
 
 /**
@@ -16,6 +18,7 @@ export interface SqliteMetadataStoreOptions {
  * @throws STORE_UNREADABLE, STORE_LOCKED, DISK_FULL
  */
 export async function openSqliteMetadataStore(options: SqliteMetadataStoreOptions): Promise<MetadataStore> {
-  checkNamespace(options.namespace);
-  return createMetadataStore(options.namespace, await startSqliteCaller(options.file, options.namespace));
+  const { file, namespace, busyTimeoutMs = 10_000 } = options;
+  checkNamespace(namespace);
+  return createMetadataStore(namespace, await startSqliteCaller({ file, busyTimeoutMs }, namespace));
 }

@@ -4,7 +4,7 @@ import { readingOperations, writingOperations } from './operations.js';
 import { SqliteConnection } from './sqlite-connection.js';
 import { isFatal } from './sqlite-errors.js';
 import { type Operation, Refusal } from './statement.js';
-import type { CallMessage, FromWorker, Reply, ToWorker } from './worker-messages.js';
+import type { CallMessage, FromWorker, Reply, ToWorker, WorkerData } from './worker-messages.js';
 
 /** The thread that owns the SQLite connection, so that no commit and no wait for a lock stops the event loop. */
 
@@ -74,7 +74,8 @@ function serve(connection: SqliteConnection): void {
 }
 
 try {
-  const connection = new SqliteConnection((workerData as { readonly file: string }).file);
+  const data = workerData as WorkerData;
+  const connection = new SqliteConnection(data.file, data.busyTimeoutMs);
   post({ kind: 'opened' });
   serve(connection);
 } catch (error) {

@@ -1,5 +1,10 @@
 import type { SerializedError } from '../../pipelines/contracts/errors.js';
 
+export interface WorkerData {
+  readonly file: string;
+  readonly busyTimeoutMs: number;
+}
+
 /** One operation on its way to the worker. */
 export interface CallMessage {
   readonly id: number;

@@ -5,6 +5,9 @@ import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
+/** Where bundles of test children go: inside the checkout, so that they find its packages. */
+export const bundleDirectory = `${root}/dist/test-children`;
+
 /** Bundles one entrance into `outfile`, whole, under a temporary name first: test processes build it side by side. */
 export async function bundleEntry(entry: string, outfile: string): Promise<void> {
   await mkdir(dirname(outfile), { recursive: true });
