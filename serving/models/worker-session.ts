@@ -1,8 +1,9 @@
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { deserializeError, MillraceError } from '../../pipelines/contracts/errors.js';
+import { deserializeError, isMillraceError, MillraceError } from '../../pipelines/contracts/errors.js';
 import type { InferenceSession, TensorSpec, TensorValue } from '../../pipelines/contracts/infer.js';
 import { type RunMessage, type Tensors, transferable, type WorkerMessage } from './worker-messages.js';
 
@@ -117,18 +118,23 @@ async function startWorker(
 ): Promise<{ worker: Worker; ready: Extract<WorkerMessage, { kind: 'ready' }> }> {
   const worker = new Worker(workerFile(), { workerData: { modelPath }, name: 'millrace-inference' });
   worker.unref();
-  return new Promise((resolve, reject) => {
-    worker.once('message', (message: WorkerMessage) => {
-      worker.removeAllListeners();
-      if (message.kind === 'ready') resolve({ worker, ready: message });
-      else {
-        void worker.terminate();
-        reject(message.kind === 'failed' ? deserializeError(message.error) : childDied(message.kind, undefined));
-      }
+  const exited = new AbortController();
+  const { signal } = exited;
+  try {
+    const exit = once(worker, 'exit', { signal }).then(([code]) => {
+      throw childDied(`exit code ${code}`, undefined);
     });
-    worker.once('error', (error) => reject(childDied('an error while it loaded the model', error)));
-    worker.once('exit', (code) => reject(childDied(`exit code ${code}`, undefined)));
-  });
+    exit.catch(() => {});
+    // `once` rejects with what the thread throws while it loads.
+    const [message] = (await Promise.race([once(worker, 'message', { signal }), exit])) as [WorkerMessage];
+    if (message.kind === 'ready') return { worker, ready: message };
+    throw message.kind === 'failed' ? deserializeError(message.error) : childDied(message.kind, undefined);
+  } catch (error) {
+    void worker.terminate();
+    throw isMillraceError(error) ? error : childDied('an error while it loaded the model', error);
+  } finally {
+    exited.abort();
+  }
 }
 
 /** Loads a model on a thread of its own. @throws what `InferenceEngine.load` throws; CHILD_DIED; TOOL_MISSING */
