@@ -51,7 +51,11 @@ export const primitiveSql: Readonly<Partial<Record<Primitive, ToSql>>> = {
   greater: comparison('>'),
   greaterOrEqual: comparison('>='),
   not: ({ input }) => `(NOT ${input(0)})`,
-  where: ({ input }) => `(CASE WHEN ${input(0)} THEN ${input(1)} ELSE ${input(2)} END)`,
+  // onnxruntime merges its two masked branches by `a ? a : b`, which makes a chosen -0 of the first one a 0.
+  where: ({ node, input }) => {
+    const chosen = isFloat(node.dtype) ? `${input(1)} + ${scalarLiteral(0, node.dtype, node.name)}` : input(1);
+    return `(CASE WHEN ${input(0)} THEN ${chosen} ELSE ${input(2)} END)`;
+  },
   cast: castSql,
 
   isMissing: (scope) => {
@@ -72,7 +76,11 @@ export const primitiveSql: Readonly<Partial<Record<Primitive, ToSql>>> = {
     const edges = slotOf(scope, inputNode(scope, 1)).values.map((edge) => doubleLiteral(Number(edge)));
     if (edges.length === 0) return 'CAST(0 AS BIGINT)';
     const x = scope.input(0);
-    return `coalesce(${balancedSum(edges.map((edge) => `CAST(${x} >= ${edge} AS BIGINT)`))}, CAST(0 AS BIGINT))`;
+    const reached = balancedSum(edges.map((edge) => `CAST(${x} >= ${edge} AS BIGINT)`));
+    const none = mayBeNaN(scope.graph, scope.node.inputs[0]!)
+      ? `CASE WHEN isnan(${x}) THEN 0 ELSE ${reached} END`
+      : reached;
+    return `coalesce(${none}, CAST(0 AS BIGINT))`;
   },
 };
 
