@@ -139,6 +139,8 @@ const std::unordered_map<std::string, Primitive>& PrimitiveTable() {
       {"concat", [](RunContext&, const Node& node, const Inputs& in) -> Tensor { return at::cat(in, node.Index("axis")); }},
       {"expandDims", MILLRACE_UNARY(x.unsqueeze(node.Index("axis")))},
       {"squeeze", MILLRACE_UNARY(x.squeeze(node.Index("axis")))},
+      {"slice", MILLRACE_UNARY(x.narrow(node.Index("axis"), node.Index("skipFirst"),
+                                        x.size(node.Index("axis")) - node.Index("skipFirst") - node.Index("skipLast")))},
       {"reduceSum", MILLRACE_UNARY(x.sum(node.Index("axis")))},
       {"reduceMean", MILLRACE_UNARY(x.mean(node.Index("axis")))},
       {"oneHot", OneHot},
