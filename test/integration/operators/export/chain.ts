@@ -27,15 +27,18 @@ export interface ChainStage {
 export interface Chain extends AsyncDisposable {
   readonly bench: SqlBench;
   dataset(select: string, columns: readonly Column[], key?: readonly string[]): Promise<Artifact>;
-  export(
-    request: ChainRequest,
-  ): Promise<{
+  export(request: ChainRequest): Promise<{
     readonly model: ChainStage;
     readonly onnx: ChainStage;
     readonly feed: Artifact;
     readonly statistics: Artifact;
   }>;
-  run(operator: Operator, options: unknown, inputs: Readonly<Record<string, Artifact>>): Promise<ChainStage>;
+  run(
+    operator: Operator,
+    options: unknown,
+    inputs: Readonly<Record<string, Artifact>>,
+    signal?: AbortSignal,
+  ): Promise<ChainStage>;
   predict(onnx: Artifact, dataset: Artifact, keep: readonly string[], columns: readonly Column[]): Promise<ChainStage>;
 }
 
@@ -100,7 +103,10 @@ export async function openChain(): Promise<Chain> {
         { split, graph: fit.graph, label: fit.label },
         { dataset, statistics: statistics.artifact },
       );
-      const training = resolveTraining({ optimizer: { kind: 'adam', learningRate: 1e-2 }, batchSize: 128, maxEpochs, seed: 1 }, 'training');
+      const training = resolveTraining(
+        { optimizer: { kind: 'adam', learningRate: 1e-2 }, batchSize: 128, maxEpochs, seed: 1 },
+        'training',
+      );
       const model = await run(
         fitOperator,
         { fit, training, device: 'cpu' },
