@@ -142,22 +142,7 @@ function errorOf({ code, message }: ChildError): MillraceError {
         hint: 'Run `npx millrace setup`.',
       });
     case 'QUERY':
-      if (
-        /parquet|manifest|snappy|zstd|thrift|No magic bytes/i.test(message) &&
-        !/Binder Error|Parser Error/.test(message)
-      ) {
-        return new MillraceError('ARTIFACT_CORRUPT', {
-          path: 'dataset',
-          expected: 'Parquet files as they were written',
-          received: oneLine(message),
-          hint: 'Run `npx millrace store check`.',
-        });
-      }
-      return new MillraceError('INTERNAL', {
-        path: 'feed',
-        expected: 'a statement that runs',
-        received: oneLine(message),
-      });
+      return queryError(message);
     default:
       return new MillraceError('INTERNAL', {
         path: 'feed',
@@ -167,7 +152,40 @@ function errorOf({ code, message }: ChildError): MillraceError {
   }
 }
 
+/** Our statements are right, so that what fails is the machine or the files that they read. */
+function queryError(message: string): MillraceError {
+  const kind = /^[A-Za-z -]+ Error/.exec(message)?.[0] ?? '';
+  if (/No space left on device|max_temp_directory_size|Disk quota exceeded|failed to offload/i.test(message)) {
+    return errorOf({ code: 'DISK_FULL', message: oneLine(message) });
+  }
+  if (kind === 'Out of Memory Error') {
+    return new MillraceError('DISK_FULL', {
+      path: 'feed',
+      expected: 'the statement to fit into memory and spill space',
+      received: 'out of memory',
+      hint: 'Raise memoryLimitMb in the profile.',
+      details: { reason: 'memory' },
+    });
+  }
+  const isOurs = ['Binder Error', 'Parser Error', 'Catalog Error', 'Permission Error', 'INTERNAL Error', 'FATAL Error'];
+  if (isOurs.includes(kind)) {
+    return new MillraceError('INTERNAL', {
+      path: 'feed',
+      expected: 'a statement that runs',
+      received: oneLine(message),
+    });
+  }
+  return new MillraceError('ARTIFACT_CORRUPT', {
+    path: 'dataset',
+    expected: 'Parquet files as they were written',
+    received: oneLine(message),
+    hint: 'Run `npx millrace store check`.',
+  });
+}
+
+/** The first line, without the values that DuckDB quotes. */
 function oneLine(message: string): string {
   const line = message.split('\n')[0]!;
-  return (line.length > 300 ? `${line.slice(0, 297)}…` : line).replace(/\.$/, '');
+  const plain = /^(Conversion|Out of Range) Error/.test(line) ? line.replace(/"[^"]*"|'[^']*'/g, '…') : line;
+  return (plain.length > 300 ? `${plain.slice(0, 297)}…` : plain).replace(/\.$/, '');
 }
