@@ -18,40 +18,63 @@ export interface HardenedInstance {
 }
 
 /**
- * Opens an in-memory DuckDB that has no network, no extensions beyond those built in, no files but the named ones,
- * and whose configuration can no longer change.
- *
- * The order matters: allowed paths are set while access is still enabled, and the lock comes last.
+ * Makes instances ahead: creating one takes most of the time of a small stage, and a blank one belongs to nobody yet.
+ * The first is made when it is asked for, so that a process that never opens a session never pays.
  */
-export async function openHardenedInstance(limits: InstanceLimits): Promise<HardenedInstance> {
-  const instance = await DuckDBInstance.create(':memory:', {
-    threads: String(limits.threads),
-    memory_limit: `${limits.memoryLimitMb}MiB`,
-    temp_directory: limits.temporaryDirectory ?? '',
+export class InstanceMaker {
+  #spare: Promise<DuckDBInstance> | null = null;
+
+  /**
+   * Opens an in-memory DuckDB that has no network, no extensions beyond those built in, no files but the named ones,
+   * and whose configuration can no longer change.
+   *
+   * The order matters: allowed paths are set while access is still enabled, and the lock comes last.
+   */
+  async open(limits: InstanceLimits): Promise<HardenedInstance> {
+    const taken = this.#spare ?? blankInstance();
+    this.#spare = null;
+    const instance = await taken;
+    try {
+      const connection = await instance.connect();
+      await connection.run(
+        [
+          `SET GLOBAL threads = ${limits.threads}`,
+          `SET GLOBAL memory_limit = '${limits.memoryLimitMb}MiB'`,
+          `SET GLOBAL temp_directory = ${quoteLiteral(limits.temporaryDirectory ?? '')}`,
+          "SET GLOBAL TimeZone = 'UTC'",
+          'SET enable_progress_bar = true',
+          'SET enable_progress_bar_print = false',
+          `SET GLOBAL allowed_directories = ${listLiteral(limits.directories)}`,
+          `SET GLOBAL allowed_paths = ${listLiteral(limits.files)}`,
+          'SET GLOBAL enable_external_access = false',
+          'SET GLOBAL lock_configuration = true',
+        ].join('; '),
+      );
+      return { instance, connection };
+    } catch (error) {
+      instance.closeSync();
+      throw error;
+    }
+  }
+
+  /** Begins the next instance; called when a session has its own. */
+  prepare(): void {
+    if (this.#spare !== null) return;
+    this.#spare = blankInstance();
+    // Whoever takes it sees the error.
+    this.#spare.catch(() => {});
+  }
+}
+
+function blankInstance(): Promise<DuckDBInstance> {
+  return DuckDBInstance.create(':memory:', {
+    // One thread until the session's own number is set: starting threads takes time.
+    threads: '1',
     allow_persistent_secrets: 'false',
     allow_community_extensions: 'false',
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
   });
-  try {
-    const connection = await instance.connect();
-    await connection.run(
-      [
-        "SET GLOBAL TimeZone = 'UTC'",
-        'SET GLOBAL preserve_insertion_order = true',
-        'SET enable_progress_bar = true',
-        'SET enable_progress_bar_print = false',
-        `SET GLOBAL allowed_directories = ${listLiteral(limits.directories)}`,
-        `SET GLOBAL allowed_paths = ${listLiteral(limits.files)}`,
-        'SET GLOBAL enable_external_access = false',
-        'SET GLOBAL lock_configuration = true',
-      ].join('; '),
-    );
-    return { instance, connection };
-  } catch (error) {
-    instance.closeSync();
-    throw error;
-  }
 }
 
 function listLiteral(paths: readonly string[]): string {

@@ -10,7 +10,7 @@ import { expandSource } from '../files/expand-source.js';
 import { cancelled, mapDuckdbError } from './duckdb-errors.js';
 import { checkDuckdbOptions, type DuckdbOptions } from './duckdb-options.js';
 import { DuckdbSession } from './duckdb-session.js';
-import { openHardenedInstance } from './hardened-instance.js';
+import { InstanceMaker } from './hardened-instance.js';
 import { inspectStatement } from './inspect-statement.js';
 
 /** Opens the SQL engine: DuckDB in this process. Sessions have nothing in common but the profile's limits. */
@@ -21,6 +21,7 @@ export function openSqlEngine(options: DuckdbOptions): SqlEngine {
 class DuckdbEngine implements SqlEngine {
   readonly version = `duckdb ${duckdbVersion().replace(/^v/, '')}`;
   readonly #options: DuckdbOptions;
+  readonly #instances = new InstanceMaker();
   #parser: Promise<DuckDBConnection> | null = null;
 
   constructor(options: DuckdbOptions) {
@@ -35,7 +36,7 @@ class DuckdbEngine implements SqlEngine {
     try {
       const readable = options.readable.map((path) => resolve(path));
       const directories = readable.filter(isDirectory);
-      const opened = await openHardenedInstance({
+      const opened = await this.#instances.open({
         directories: [...directories, ...options.writable.map((path) => resolve(path))],
         // A name with glob characters is read as a pattern that matches it alone.
         files: readable
@@ -45,6 +46,7 @@ class DuckdbEngine implements SqlEngine {
         memoryLimitMb: options.memoryLimitMb ?? this.#options.memoryLimitMb,
         temporaryDirectory,
       });
+      this.#instances.prepare();
       return new DuckdbSession({ ...opened, release, signal: options.signal });
     } catch (error) {
       await release();
@@ -75,7 +77,7 @@ class DuckdbEngine implements SqlEngine {
 /** One small instance parses for all: it sees no files and no data. */
 async function openParser(): Promise<DuckDBConnection> {
   const limits = { directories: [], files: [], threads: 1, memoryLimitMb: 256, temporaryDirectory: null };
-  return (await openHardenedInstance(limits)).connection;
+  return (await new InstanceMaker().open(limits)).connection;
 }
 
 function isDirectory(path: string): boolean {

@@ -68,7 +68,7 @@ async function runSql(context: OperatorContext, stage: OperatorStage<SqlOptions>
       session.onProgress((fraction) => context.progress({ fraction, message: 'writing rows' }));
       await writeFile(join(context.records, 'statement.sql'), `${prepared.select}\n`);
       const rows = await write(context, session, prepared, target);
-      if (stage.options.key.length > 0) await proveKey(context, session, stage.options.key, target, rows);
+      if (stage.options.key.length > 0 && rows > 1) await proveKey(context, session, stage.options.key, target, rows);
       const columns = prepared.casts.map((cast) => cast.target);
       const file = await describeFile(session, target, columns, rows, context.signal);
       checkNulls(context.stage, file.columns, rows);
