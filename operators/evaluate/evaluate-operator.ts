@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Artifact } from '../../pipelines/contracts/artifacts.js';
 import { MillraceError, nearestName, throwProblems } from '../../pipelines/contracts/errors.js';
@@ -18,6 +18,7 @@ import { precisionRecallCurve, rocCurve, thinCurve } from './metrics/curves.js';
 import { metricNames } from './metrics/metric-table.js';
 import { type Predictions, selectRows } from './metrics/predictions.js';
 import { residuals } from './metrics/residuals.js';
+import { renderReport } from './page/report-page.js';
 import { type Report, reportSchema } from './report.js';
 import { readSampledInputs, sampleRows } from './sampled-inputs.js';
 import { openTestSession, readSignature, scoreOutput, scoreRows, testRowsSql } from './scored-rows.js';
@@ -59,6 +60,8 @@ export const evaluateOperator = defineOperator<ResolvedEvaluateOptions>({
         directory: writer.directory,
       });
       await writeFile(join(writer.directory, 'report.json'), canonicalJson(report));
+      await mkdir(context.records, { recursive: true });
+      await writeFile(join(context.records, 'report.html'), renderReport(report, context.stage));
       const values = Object.entries(report.metrics).flatMap(([name, { value }]) =>
         value === null ? [] : [[name, value] as const],
       );
@@ -74,6 +77,7 @@ export const evaluateOperator = defineOperator<ResolvedEvaluateOptions>({
           metrics: report.metrics,
           threshold: report.threshold,
           parity: report.parity,
+          records: ['report.html'],
         },
         metrics: Object.fromEntries(values),
       };

@@ -65,7 +65,7 @@ export function testRowsSql(
  * @throws REQUEST_INVALID - a cell that the signature refuses.
  */
 export async function scoreRows(sql: SqlSession, request: ScoreRequest): Promise<ScoredRows> {
-  const { dataset, signature, model } = request;
+  const { dataset, signature } = request;
   requireColumns(dataset, signature);
   const extraNames = Object.keys(request.extras);
   const extras = [
