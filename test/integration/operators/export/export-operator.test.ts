@@ -1,12 +1,15 @@
-import { readFile } from 'node:fs/promises';
+import { copyFile, cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DatasetMeta } from '../../../../pipelines/contracts/artifacts.js';
+import { exportOnnxOperator } from '../../../../operators/export/export-operator.js';
+import type { Artifact, DatasetMeta } from '../../../../pipelines/contracts/artifacts.js';
+import type { KeyContext } from '../../../../pipelines/contracts/operator.js';
 import type { ModelSignature } from '../../../../pipelines/contracts/signature.js';
+import type { ModelDocument } from '../../../../pipelines/contracts/training.js';
 import * as nn from '../../../../pipelines/nn.js';
 import type { SplitSpec } from '../../../../pipelines/plan/relation.js';
 import type { Column } from '../../../../pipelines/types/column-type.js';
-import { column } from '../sql/sql-stage.js';
+import { column, errorOf } from '../sql/sql-stage.js';
 import { type Chain, openChain } from './chain.js';
 
 let chain: Chain;
@@ -45,7 +48,7 @@ const select = `
 const inputs = {
   plan: nn.embed({ dimension: 3 }),
   age: nn.standardize(),
-  income: nn.standardize(),
+  income: nn.piecewiseLinear({ bins: 6 }),
   visits: nn.log1p(),
   ratio: nn.minMax(),
   active: nn.passthrough(),
@@ -161,5 +164,69 @@ describe('exportOnnx', () => {
     expect(first!['price'] as number).toBeGreaterThan(1_000);
     expect(first!['price'] as number).toBeLessThan(2_000);
     expect(first!['income'] as number).toBeGreaterThan(3_000);
+  });
+
+  it('writes the same bytes again, and has a key of the columns that it reads', async () => {
+    const dataset = await chain.dataset(select, columns, ['id']);
+    const source = {
+      label: 'churned',
+      task: 'binary' as const,
+      inputs: { age: nn.standardize() },
+      network: nn.network(nn.output()),
+      loss: null,
+      weight: null,
+    };
+    const [first, second] = [
+      await chain.export({ dataset, columns, split, source, maxEpochs: 1 }),
+      await chain.export({ dataset, columns, split, source, maxEpochs: 1 }),
+    ];
+    expect(first.onnx.artifact.digest).toBe(second.onnx.artifact.digest);
+    const stage = (artifact: Artifact) => ({
+      stage: 's',
+      operator: 'o',
+      artifacts: { [artifact.manifest.kind]: artifact },
+      summary: {},
+    });
+    const options = exportOnnxOperator.options.parse({ split, columns, inputs: ['age'] });
+    const inputs = { model: stage(first.model.artifact), feed: stage(first.feed), dataset: stage(dataset) };
+    const parts = await exportOnnxOperator.keyParts!({} as KeyContext, { options, inputs });
+    expect(Object.keys(parts).sort()).toEqual(['column age', 'column id', 'feed', 'model']);
+  });
+
+  it('refuses a model whose weights are not those of its graph', async () => {
+    const dataset = await chain.dataset(select, columns, ['id']);
+    const source = {
+      label: 'churned',
+      task: 'binary' as const,
+      inputs: { age: nn.standardize() },
+      network: nn.network(nn.output()),
+      loss: null,
+      weight: null,
+    };
+    const { model, feed } = await chain.export({ dataset, columns, split, source, maxEpochs: 1 });
+    const writer = await chain.bench.artifacts.create('model');
+    const document = JSON.parse(await readFile(join(model.artifact.directory, 'model.json'), 'utf8')) as ModelDocument;
+    await cp(model.artifact.directory, writer.directory, {
+      recursive: true,
+      filter: (path) => !path.endsWith('.json'),
+    });
+    await copyFile(join(model.artifact.directory, 'statistics.json'), join(writer.directory, 'statistics.json'));
+    const nodes = document.graph.graph.nodes.map((node) =>
+      node.name === 'output/bias' ? { ...node, attributes: { ...node.attributes, name: 'output/other' } } : node,
+    );
+    await writeFile(
+      join(writer.directory, 'model.json'),
+      JSON.stringify({ ...document, graph: { ...document.graph, graph: { ...document.graph.graph, nodes } } }),
+    );
+    const altered = await writer.commit({});
+    const running = chain.run(
+      exportOnnxOperator,
+      { split, columns, inputs: ['age'] },
+      { model: altered, feed, dataset },
+    );
+    expect(await errorOf(running)).toEqual({
+      code: 'GRAPH_NOT_EXPORTABLE',
+      message: 'weights.output/other: expected a tensor of shape [1]; received none.',
+    });
   });
 });
