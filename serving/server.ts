@@ -56,7 +56,8 @@ export async function startServer(options: ServerSources & ServerOptions): Promi
       requestTimeout: limits.requestTimeoutMs,
     },
     requestTimeout: limits.requestTimeoutMs,
-    connectionTimeout: limits.requestTimeoutMs,
+    // Cuts a client that reads nothing; later than the request timeout, which still answers.
+    connectionTimeout: limits.requestTimeoutMs + 2000,
     clientErrorHandler: answerClientError,
   });
   app.server.headersTimeout = Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs);
