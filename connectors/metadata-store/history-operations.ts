@@ -1,5 +1,5 @@
+import { createHash } from 'node:crypto';
 import type { Decision, HistoryEntry } from '../../pipelines/contracts/registry.js';
-import { digestOf } from '../../pipelines/plan/digest.js';
 import { now, type Operation, row, rows, run, sql } from './statement.js';
 
 interface HistoryRow {
@@ -34,9 +34,25 @@ function toEntry(found: HistoryRow): HistoryEntry {
   };
 }
 
-/** The entry's own digest covers everything but itself, the previous digest included: that is the chain. */
-function entryDigest({ digest: _, ...content }: HistoryEntry): string {
-  return digestOf(content);
+/**
+ * sha256 of the entry's canonical JSON without its own digest; the previous digest is inside: that is the chain.
+ * The members stand in canonical order here, so that the worker need not load the canonical writer to open.
+ */
+export function entryDigest(entry: HistoryEntry): string {
+  const { actor, evidence, reason } = entry.decision;
+  const text = JSON.stringify({
+    alias: entry.alias,
+    at: entry.at,
+    decision: { actor, evidence, reason },
+    endpoint: entry.endpoint,
+    fromVersion: entry.fromVersion,
+    kind: entry.kind,
+    model: entry.model,
+    previousDigest: entry.previousDigest,
+    sequence: entry.sequence,
+    version: entry.version,
+  });
+  return createHash('sha256').update(text).digest('hex');
 }
 
 export interface Event {
