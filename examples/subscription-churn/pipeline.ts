@@ -44,11 +44,11 @@ export default definePipeline({
                hash(i, 'since', ${params.seed}) % 1500 AS days,
                hash(i, 'luck', ${params.seed}) / 18446744073709551615.0 AS luck,
                hash(i, 'autopay', ${params.seed}) % 10 < 6 AS autopay
-        FROM range(${params.customers}) AS numbers(i))
+        FROM range(${params.customers}::BIGINT) AS numbers(i))
       SELECT customer_id,
              CASE WHEN plan_draw < 0.55 THEN 'basic' WHEN plan_draw < 0.85 THEN 'plus' ELSE 'pro' END AS plan,
              CASE WHEN age_draw < 0.05 THEN NULL ELSE 18 + floor(60 * age_draw) END AS age,
-             ['AT', 'CH', 'DE', 'ES', 'FR', 'IT', 'NL', 'PL'][land + 1] AS country,
+             ['AT', 'CH', 'DE', 'ES', 'FR', 'IT', 'NL', 'PL'][land::BIGINT + 1] AS country,
              ${asOf} - CAST(days AS INTEGER) - 31 AS since,
              CASE WHEN plan_draw < 0.55 THEN 9.9 WHEN plan_draw < 0.85 THEN 19.9 ELSE 39.9 END AS monthly_fee,
              autopay,
@@ -70,24 +70,24 @@ export default definePipeline({
     const events = sql`
       WITH drawn AS (
         SELECT i::BIGINT AS id,
-               (hash(i, 'who', ${params.seed}) % ${params.customers})::BIGINT AS customer_id,
+               (hash(i, 'who', ${params.seed}) % ${params.customers}::UBIGINT)::BIGINT AS customer_id,
                hash(i, 'when', ${params.seed}) / 18446744073709551615.0 AS when_draw,
                hash(i, 'what', ${params.seed}) / 18446744073709551615.0 AS what_draw
-        FROM range(${params.events}) AS numbers(i)),
+        FROM range(${params.events}::BIGINT) AS numbers(i)),
       moods AS (SELECT *, hash(customer_id, 'mood', ${params.seed}) / 18446744073709551615.0 AS mood FROM drawn)
       SELECT id, customer_id,
-             CAST(${asOf} AS TIMESTAMP) - to_seconds(CAST(floor(31536000 * when_draw ^ (1.6 - mood)) AS BIGINT) + 1) AS at,
+             CAST(${asOf} AS TIMESTAMP) - to_seconds(CAST(floor(31536000 * when_draw ^ (1.6 - mood)) AS BIGINT) + 1) AS happened_at,
              CASE WHEN what_draw < 0.02 + 0.10 * mood THEN 'ticket' WHEN what_draw < 0.30 THEN 'purchase' ELSE 'login' END AS kind
-      FROM moods`.as({ id: t.int64, customer_id: t.int64, at: t.timestamp, kind: t.string }, { key: 'id' });
+      FROM moods`.as({ id: t.int64, customer_id: t.int64, happened_at: t.timestamp, kind: t.string }, { key: 'id' });
     const features = sql`
       WITH behavior AS (
         SELECT customer_id,
-               count(*) FILTER (at >= ${asOf} - INTERVAL 30 DAY) AS events_30d,
-               count(*) FILTER (at >= ${asOf} - INTERVAL 90 DAY) AS events_90d,
-               count(*) FILTER (kind = 'ticket') AS tickets,
-               count(*) FILTER (kind = 'purchase' AND at >= ${asOf} - INTERVAL 90 DAY) AS purchases_90d,
-               date_diff('day', max(at), CAST(${asOf} AS TIMESTAMP)) AS days_silent
-        FROM ${events} WHERE at < ${asOf}
+               count(*) FILTER (WHERE happened_at >= ${asOf} - INTERVAL 30 DAY) AS events_30d,
+               count(*) FILTER (WHERE happened_at >= ${asOf} - INTERVAL 90 DAY) AS events_90d,
+               count(*) FILTER (WHERE kind = 'ticket') AS tickets,
+               count(*) FILTER (WHERE kind = 'purchase' AND happened_at >= ${asOf} - INTERVAL 90 DAY) AS purchases_90d,
+               date_diff('day', max(happened_at), CAST(${asOf} AS TIMESTAMP)) AS days_silent
+        FROM ${events} WHERE happened_at < ${asOf}
         GROUP BY customer_id)
       SELECT c.customer_id, c.plan, c.age, c.country, c.monthly_fee, c.autopay,
              date_diff('day', c.since, ${asOf}) AS tenure_days,
