@@ -18,6 +18,7 @@ import { precisionRecallCurve, rocCurve, thinCurve } from './metrics/curves.js';
 import { metricNames } from './metrics/metric-table.js';
 import { type Predictions, selectRows } from './metrics/predictions.js';
 import { residuals } from './metrics/residuals.js';
+import { compareWithNative } from './native-parity.js';
 import { renderReport } from './page/report-page.js';
 import { type Report, reportSchema } from './report.js';
 import { readSampledInputs, sampleRows } from './sampled-inputs.js';
@@ -44,7 +45,8 @@ export const evaluateOperator = defineOperator<ResolvedEvaluateOptions>({
   async run(context, { options, inputs }) {
     const bundle = artifactOfKind(inputs, 'onnx', 'onnx');
     const model = inputs['model'] === undefined ? null : artifactOfKind(inputs, 'model', 'model');
-    const dataset = readDataset(artifactOfKind(inputs, 'dataset', 'dataset'));
+    const source = artifactOfKind(inputs, 'dataset', 'dataset');
+    const dataset = readDataset(source);
     const signature = await readSignature(bundle);
     const metrics = chosenMetrics(signature, options.metrics);
     checkSlices(options.slices, dataset);
@@ -53,6 +55,7 @@ export const evaluateOperator = defineOperator<ResolvedEvaluateOptions>({
       const report = await evaluateBundle(context, {
         bundle,
         model,
+        source,
         dataset,
         signature,
         metrics,
@@ -91,6 +94,7 @@ export const evaluateOperator = defineOperator<ResolvedEvaluateOptions>({
 interface Evaluation {
   readonly bundle: Artifact;
   readonly model: Artifact | null;
+  readonly source: Artifact;
   readonly dataset: DatasetView;
   readonly signature: ModelSignature;
   readonly metrics: readonly string[];
@@ -138,7 +142,12 @@ async function evaluateBundle(context: OperatorContext, evaluation: Evaluation):
     signal,
   });
   const importance = await measureImportance(context, evaluation, { sql, session, predictions });
-  const learning = evaluation.model === null ? { learning: [], bestEpoch: null } : await readLearning(evaluation.model);
+  const { model, source } = evaluation;
+  const parity =
+    model === null
+      ? null
+      : await compareWithNative(context, { model, dataset: source, split: options.split, predictions });
+  const learning = model === null ? { learning: [], bestEpoch: null } : await readLearning(model);
   return reportSchema.parse({
     formatVersion: 1,
     task: signature.task,
@@ -169,7 +178,7 @@ async function evaluateBundle(context: OperatorContext, evaluation: Evaluation):
             .map((label, target) => ({ label, ...residuals(predictions, target) }))
         : [],
     importance,
-    parity: null,
+    parity,
     ...learning,
   });
 }

@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -29,6 +29,7 @@ export async function writePredictions(
   },
 ): Promise<void> {
   const { dataset, split, signature, scored } = request;
+  await mkdir(context.scratch, { recursive: true });
   const temporary = await mkdtemp(join(context.scratch, 'predictions-'));
   try {
     const outputs = join(temporary, 'outputs.csv');
