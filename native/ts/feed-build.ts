@@ -23,8 +23,9 @@ export async function buildFeedAddon(
   const sources = join(packageRoot(), 'native', 'feed');
   const stamp = `${target}.sources`;
   const digest = await digestOfFolder(sources);
-  if (existsSync(target) && existsSync(stamp) && (await readFile(stamp, 'utf8')) === digest)
+  if (existsSync(target) && existsSync(stamp) && (await readFile(stamp, 'utf8')) === (await stampOf(digest, target))) {
     return { path: target, built: false };
+  }
   options.onProgress?.("building the feed's addon");
   const directory = join(dirname(target), `feed-${digest.slice(0, 16)}-${process.pid}`);
   await mkdir(directory, { recursive: true });
@@ -44,9 +45,16 @@ export async function buildFeedAddon(
   const temporary = `${target}.${process.pid}`;
   await copyFile(join(directory, 'millrace_feed.node'), temporary);
   await rename(temporary, target);
-  await writeFile(stamp, digest);
+  await writeFile(stamp, await stampOf(digest, target));
   await rm(directory, { recursive: true, force: true });
   return { path: target, built: true };
+}
+
+/** Another build may have put an addon of other sources there: the stamp names sources and result. */
+async function stampOf(sources: string, target: string): Promise<string> {
+  return `${sources} ${createHash('sha256')
+    .update(await readFile(target))
+    .digest('hex')}`;
 }
 
 async function digestOfFolder(directory: string): Promise<string> {

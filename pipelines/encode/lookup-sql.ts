@@ -2,8 +2,8 @@ import { quoteLiteral } from '../contracts/sql.js';
 import type { SlotValue } from '../contracts/training.js';
 import { doubleLiteral, integerText } from './sql-literal.js';
 
-/** Up to this many values a CASE is as fast as a hash table, and shorter to read. */
-const longestCase = 16;
+/** Up to this many values a list is searched from its start: faster than DuckDB's hash table for them. */
+const longestList = 64;
 
 export interface LookupAttributes {
   readonly missing: number;
@@ -12,9 +12,10 @@ export interface LookupAttributes {
 }
 
 /**
- * Position of `x` in a vocabulary, BIGINT; NULL and '' are missing.
+ * Position of `x` in a vocabulary, BIGINT; NULL and '' are missing. Vocabularies hold neither.
  *
- * Long vocabularies become an inline ENUM, which DuckDB looks up by hash: 100,000 values cost about 0.3 µs a row.
+ * A short one is a list: DuckDB searches it once a value of a Parquet dictionary. A long one is an inline ENUM, which it
+ * looks up by hash.
  *
  * @param x - SQL of the vocabulary's type; it is written several times.
  */
@@ -24,11 +25,13 @@ export function lookupSql(
   { missing, unknown, first }: LookupAttributes,
   path: string,
 ): string {
-  const found = vocabulary.values.length === 0 ? null : foundSql(x, vocabulary, first, path);
-  const known = found === null ? bigint(unknown) : `coalesce(${found}, ${bigint(unknown)})`;
-  if (missing === unknown) return known;
   const isMissing = vocabulary.dtype === 'string' ? `${x} IS NULL OR ${x} = ''` : `${x} IS NULL`;
-  return `CASE WHEN ${isMissing} THEN ${bigint(missing)} ELSE ${known} END`;
+  const otherwise =
+    missing === unknown
+      ? bigint(unknown)
+      : `CASE WHEN ${isMissing} THEN ${bigint(missing)} ELSE ${bigint(unknown)} END`;
+  if (vocabulary.values.length === 0) return otherwise;
+  return `coalesce(${foundSql(x, vocabulary, first, path)}, ${otherwise})`;
 }
 
 function bigint(value: number): string {
@@ -37,23 +40,27 @@ function bigint(value: number): string {
 
 /** The position, or NULL where the list does not hold x. */
 function foundSql(x: string, vocabulary: SlotValue, first: number, path: string): string {
-  if (vocabulary.dtype === 'float64') return caseSql(x, vocabulary.values.map(doubleLiteral), first);
-  if (vocabulary.dtype === 'int64') {
-    const values = vocabulary.values.map((value) => integerText(value, path));
-    if (values.length <= longestCase)
-      return caseSql(
+  switch (vocabulary.dtype) {
+    case 'float64':
+      return listSql(x, vocabulary.values.map(doubleLiteral), first);
+    case 'int64': {
+      const values = vocabulary.values.map((value) => integerText(value, path));
+      if (values.length > longestList) return enumSql(`CAST(${x} AS VARCHAR)`, values, first);
+      return listSql(
         x,
         values.map((value) => `CAST(${value} AS BIGINT)`),
         first,
       );
-    return enumSql(`CAST(${x} AS VARCHAR)`, values, first);
+    }
+    case 'string':
+      return vocabulary.values.length > longestList
+        ? enumSql(x, vocabulary.values, first)
+        : listSql(x, vocabulary.values.map(quoteLiteral), first);
   }
-  if (vocabulary.values.length <= longestCase) return caseSql(x, vocabulary.values.map(quoteLiteral), first);
-  return enumSql(x, vocabulary.values, first);
 }
 
-function caseSql(x: string, values: readonly string[], first: number): string {
-  return `CASE ${x} ${values.map((value, index) => `WHEN ${value} THEN ${bigint(first + index)}`).join(' ')} END`;
+function listSql(x: string, values: readonly string[], first: number): string {
+  return `CAST(list_position([${values.join(', ')}], ${x}) AS BIGINT) + ${bigint(first - 1)}`;
 }
 
 function enumSql(x: string, values: readonly string[], first: number): string {
