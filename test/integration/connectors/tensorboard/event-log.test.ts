@@ -175,6 +175,23 @@ describe('event files', () => {
   });
 });
 
+test('a text larger than the buffer is one whole record', async () => {
+  const directory = join(root, 'large');
+  const large = 'ä'.repeat(400_000);
+  {
+    await using log = await openEventLog(directory);
+    log.scalar('x', 0, 1);
+    log.text('report', 0, large);
+    log.scalar('x', 1, 2);
+  }
+  const found = (await read(directory))['.'];
+  expect(found?.texts['report']?.[0]?.[1] === large).toBe(true);
+  expect(found?.scalars['x']).toEqual([
+    [0, 1],
+    [1, 2],
+  ]);
+});
+
 describe('an event log', () => {
   test('that got nothing leaves no directory', async () => {
     await using log = await openEventLog(join(root, 'empty'));
