@@ -117,7 +117,8 @@ async function scoreBundle(
   extras: Readonly<Record<string, string>>,
 ): Promise<ScoredRows> {
   await using model = await context.infer.load(join(bundle.directory, 'model.onnx'));
-  return scoreRows(sql, { dataset, split, signature, model, extras });
+  // Awaited here: the session is released when this function returns.
+  return await scoreRows(sql, { dataset, split, signature, model, extras });
 }
 
 /** Metrics compare only where both predict the same thing in the same order. */
