@@ -60,7 +60,7 @@ export interface TinyNode {
 export interface TinyConstant {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly values: Float32Array;
+  readonly values: Float32Array | BigInt64Array;
 }
 
 export interface TinyGraph {
@@ -94,9 +94,9 @@ export function tinyOnnx({ inputs, outputs, nodes, constants }: TinyGraph): Uint
         5,
         message([
           ...shape.map((size): Field => [1, size]),
-          [2, elementTypes.float32],
+          [2, values instanceof Float32Array ? elementTypes.float32 : elementTypes.int64],
           [8, text(name)],
-          [9, new Uint8Array(values.buffer)],
+          [9, new Uint8Array(values.buffer, values.byteOffset, values.byteLength)],
         ]),
       ],
     ),
