@@ -1,5 +1,5 @@
 // The public entrance `millrace`: what a pipeline file imports.
-export { MillraceError, MillraceErrors, isMillraceError, type ErrorCode } from './contracts/errors.js';
+export { type ErrorCode, isMillraceError, MillraceError, MillraceErrors } from './contracts/errors.js';
 export * from './define/conditions.js';
 export { type CustomContext, type CustomFunction, custom } from './define/custom.js';
 export { deploy } from './define/deploy.js';

@@ -5,6 +5,7 @@ import type { ResolvedTraining } from '../contracts/training.js';
 import type { FitGraph } from '../network/graph.js';
 import type { SourceSpec, SplitSpec } from '../plan/relation.js';
 import type { Column } from '../types/column-type.js';
+import { describeValue, oneOf } from './describe-value.js';
 
 interface DatasetFacts {
   /** Declared columns, or null where only the data knows. */
@@ -14,14 +15,26 @@ interface DatasetFacts {
 
 export type DatasetNode =
   | ({ readonly kind: 'source'; readonly source: SourceSpec } & DatasetFacts)
-  | ({ readonly kind: 'sql'; readonly text: string; readonly values: readonly SqlValue[]; readonly datasets: readonly DatasetNode[] } & DatasetFacts)
+  | ({
+      readonly kind: 'sql';
+      readonly text: string;
+      readonly values: readonly SqlValue[];
+      readonly datasets: readonly DatasetNode[];
+    } & DatasetFacts)
   | ({
       readonly kind: 'custom';
       readonly function: (...values: never[]) => unknown;
       readonly datasets: Readonly<Record<string, DatasetNode>>;
       readonly options: Json;
     } & DatasetFacts)
-  | ({ readonly kind: 'predict'; readonly from: OnnxNode | PromoteNode; readonly dataset: DatasetNode; readonly keep: readonly string[] } & DatasetFacts);
+  | ({
+      readonly kind: 'predict';
+      readonly onnx: OnnxNode;
+      /** The promotion that has to go well first, or null. */
+      readonly after: PromoteNode | null;
+      readonly dataset: DatasetNode;
+      readonly keep: readonly string[];
+    } & DatasetFacts);
 
 export interface SplitNode {
   readonly kind: 'split';
@@ -79,7 +92,16 @@ export interface DeployNode {
 }
 
 /** What a constructor call describes. Frozen; equal objects are one stage. */
-export type BuildNode = DatasetNode | SplitNode | FitNode | OnnxNode | EvaluateNode | RegisterNode | GateNode | PromoteNode | DeployNode;
+export type BuildNode =
+  | DatasetNode
+  | SplitNode
+  | FitNode
+  | OnnxNode
+  | EvaluateNode
+  | RegisterNode
+  | GateNode
+  | PromoteNode
+  | DeployNode;
 
 const nodes = new WeakMap<object, BuildNode>();
 let building: BuildNode[] | null = null;
@@ -101,20 +123,27 @@ export function replaceNode(node: BuildNode): void {
  * The node behind a value.
  * @throws PIPELINE_INVALID - the value was not made by a constructor of Millrace.
  */
-export function nodeOf<K extends BuildNode['kind']>(value: unknown, kinds: readonly K[], path: string): Extract<BuildNode, { kind: K }> {
+export function nodeOf<K extends BuildNode['kind']>(
+  value: unknown,
+  kinds: readonly K[],
+  path: string,
+): Extract<BuildNode, { kind: K }> {
   const node = typeof value === 'object' && value !== null ? nodes.get(value) : undefined;
   if (node === undefined || !(kinds as readonly string[]).includes(node.kind)) {
     throw new MillraceError('PIPELINE_INVALID', {
       path,
-      expected: `what ${kinds.map((kind) => constructorOf[kind]).join(' or ')} returned`,
-      received: node === undefined ? (value === undefined ? 'nothing' : `a ${typeof value}`) : `what ${constructorOf[node.kind]} returned`,
+      expected:
+        kinds.length === Object.keys(constructorOf).length
+          ? 'a stage that a constructor such as sql`…` or fit() returned'
+          : `what ${oneOf(kinds.map((kind) => constructorOf[kind]))} returned`,
+      received: node === undefined ? describeValue(value) : `what ${constructorOf[node.kind]} returned`,
     });
   }
   return node as Extract<BuildNode, { kind: K }>;
 }
 
 export const constructorOf: Readonly<Record<BuildNode['kind'], string>> = {
-  source: 'csv(), parquet(), json() or arrow()',
+  source: 'csv(), parquet(), json(), arrow()',
   sql: 'sql`…`',
   custom: 'custom()',
   predict: 'predict()',
@@ -133,7 +162,11 @@ export const datasetKinds = ['source', 'sql', 'custom', 'predict'] as const;
 /** Runs a build and returns what it returned together with every node that was made in it. */
 export function recordBuild<T>(body: () => T): { readonly result: T; readonly made: readonly BuildNode[] } {
   if (building !== null) {
-    throw new MillraceError('PIPELINE_INVALID', { path: 'definePipeline.build', expected: 'no build inside a build', received: 'a nested one' });
+    throw new MillraceError('PIPELINE_INVALID', {
+      path: 'definePipeline.build',
+      expected: 'no build inside a build',
+      received: 'a nested one',
+    });
   }
   building = [];
   try {

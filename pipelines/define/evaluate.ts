@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MillraceError, nearestName, throwProblems } from '../contracts/errors.js';
 import { attachNode, nodeOf } from './build-node.js';
+import { declaredColumnsOf, unknownColumn } from './column-checks.js';
 import { parseOptions } from './parse-options.js';
 import type { MetricTable, Onnx, Report, Split, TaskKind } from './stage-values.js';
 
@@ -28,10 +29,17 @@ const schema = z.strictObject({
   slices: z.array(z.string()).default([]),
   bootstrap: z.int().min(0).max(100_000).default(1000),
   importance: z
-    .union([z.literal(false), z.strictObject({ repeats: z.int().min(1).max(100).default(3), maxRows: z.int().min(1).default(10_000) })])
+    .union([
+      z.literal(false),
+      z.strictObject({ repeats: z.int().min(1).max(100).default(3), maxRows: z.int().min(1).default(10_000) }),
+    ])
     .prefault({})
     .transform((value) => (value === false ? null : value)),
-  seed: z.int().min(0).max(2 ** 31 - 1).default(0),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .default(0),
 });
 
 /**
@@ -40,27 +48,51 @@ const schema = z.strictObject({
  * @returns metrics with bootstrap intervals, curves, slices and importance; per-row predictions are kept.
  * @throws CONFIG_INVALID; SPLIT_EMPTY, DATA_SINGLE_CLASS - when the run finds a test split that cannot be measured.
  */
-export function evaluate<T extends TaskKind, C, D extends C, const M extends MetricTable[NoInfer<T>] = MetricTable[NoInfer<T>]>(
-  onnx: Onnx<T, C>,
-  data: Split<D>,
-  options: EvaluateOptions<M, D> = {},
-): Report<T, M> {
+export function evaluate<
+  T extends TaskKind,
+  C,
+  L extends string,
+  D extends C,
+  const M extends MetricTable[NoInfer<T>] = MetricTable[NoInfer<T>],
+>(onnx: Onnx<T, C, L>, data: Split<D>, options: EvaluateOptions<M, D> = {}): Report<T, M> {
   const node = nodeOf(onnx, ['exportOnnx'], 'evaluate.onnx');
   const split = nodeOf(data, ['split'], 'evaluate.data');
   const parsed = parseOptions(schema, options, 'evaluate');
   const problems: MillraceError[] = [];
   const known: readonly string[] = taskMetrics[onnx.task];
-  for (const metric of parsed.metrics ?? []) {
+  const metrics = parsed.metrics ?? [];
+  for (const [index, metric] of metrics.entries()) {
+    if (metrics.indexOf(metric) !== index) problems.push(repeated('metrics', metric));
     if (known.includes(metric)) continue;
     const nearest = nearestName(metric, known);
-    problems.push(new MillraceError('CONFIG_INVALID', { path: 'evaluate.metrics', expected: `metrics of a ${onnx.task} model (${known.join(', ')})`, received: `'${metric}'`, ...(nearest === null ? {} : { hint: `Did you mean '${nearest}'?` }) }));
+    problems.push(
+      new MillraceError('CONFIG_INVALID', {
+        path: 'evaluate.metrics',
+        expected: `metrics of a ${onnx.task} model (${known.join(', ')})`,
+        received: `'${metric}'`,
+        ...(nearest === null ? {} : { hint: `Did you mean '${nearest}'?` }),
+      }),
+    );
   }
-  const columns = split.dataset.columns?.map((column) => column.name) ?? [];
-  for (const slice of parsed.slices) {
-    if (columns.includes(slice)) continue;
-    const nearest = nearestName(slice, columns);
-    problems.push(new MillraceError('CONFIG_INVALID', { path: 'evaluate.slices', expected: `columns of the dataset (${columns.join(', ')})`, received: `'${slice}'`, ...(nearest === null ? {} : { hint: `Did you mean '${nearest}'?` }) }));
+  const columns = declaredColumnsOf(split.dataset, 'evaluate.data');
+  for (const [index, slice] of parsed.slices.entries()) {
+    if (parsed.slices.indexOf(slice) !== index) problems.push(repeated('slices', slice));
+    problems.push(...unknownColumn(slice, columns, 'evaluate.slices'));
+  }
+  for (const column of [...node.model.inputs, ...node.model.labels]) {
+    problems.push(...unknownColumn(column, columns, `evaluate.data.${column}`));
   }
   throwProblems(problems);
-  return attachNode({ stage: 'report' as const, task: onnx.task }, { kind: 'evaluate', onnx: node, split, options: parsed }) as unknown as Report<T, M>;
+  return attachNode(
+    { stage: 'report' as const, task: onnx.task },
+    { kind: 'evaluate', onnx: node, split, options: parsed },
+  ) as unknown as Report<T, M>;
+}
+
+function repeated(option: string, name: string): MillraceError {
+  return new MillraceError('CONFIG_INVALID', {
+    path: `evaluate.${option}`,
+    expected: 'each name once',
+    received: `'${name}' again`,
+  });
 }

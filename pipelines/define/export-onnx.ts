@@ -7,7 +7,10 @@ import type { Model, Onnx, TaskKind } from './stage-values.js';
  *
  * @throws GRAPH_NOT_EXPORTABLE - a layer without an ONNX form; EXPORT_PARITY - a difference above 1e-5.
  */
-export function exportOnnx<T extends TaskKind, C>(model: Model<T, C>): Onnx<T, C> {
+export function exportOnnx<T extends TaskKind, C, L extends string>(model: Model<T, C, L>): Onnx<T, C, L> {
   const node = nodeOf(model, ['fit'], 'exportOnnx.model');
-  return attachNode({ stage: 'onnx' as const, task: model.task }, { kind: 'exportOnnx', model: node }) as unknown as Onnx<T, C>;
+  return attachNode(
+    { stage: 'onnx' as const, task: model.task },
+    { kind: 'exportOnnx', model: node },
+  ) as unknown as Onnx<T, C, L>;
 }

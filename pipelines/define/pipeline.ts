@@ -1,7 +1,14 @@
 import { z } from 'zod';
-import { MillraceError } from '../contracts/errors.js';
 import { checkName } from './names.js';
+import { checkParamsSchema } from './params.js';
+import { parseOptions } from './parse-options.js';
 import type { Stage } from './stage-values.js';
+
+const schema = z.strictObject({
+  name: z.unknown(),
+  params: z.unknown().optional(),
+  build: z.custom<object>((value) => typeof value === 'function', { error: 'a function' }),
+});
 
 /** What `build` returns: its keys are the stages' ids. */
 export type Stages = Readonly<Record<string, Stage>>;
@@ -17,17 +24,19 @@ export interface Pipeline<P extends z.ZodObject = z.ZodObject, S extends Stages 
 /**
  * Defines a pipeline. Pure: no files, no clock, no random numbers in `build`; `millrace check` compiles twice and compares.
  *
- * @throws NAME_INVALID, PIPELINE_INVALID
+ * @throws NAME_INVALID, PIPELINE_INVALID, PARAMS_INVALID
  */
-export function definePipeline<S extends Stages, P extends z.ZodObject = z.ZodObject<Record<never, never>>>(definition: {
+export function definePipeline<
+  S extends Stages,
+  P extends z.ZodObject = z.ZodObject<Record<never, never>>,
+>(definition: {
   readonly name: string;
   readonly params?: P;
   readonly build: (context: { readonly params: z.output<P> }) => S;
 }): Pipeline<P, S> {
   const name = checkName(definition?.name, 'definePipeline.name');
-  if (typeof definition.build !== 'function') {
-    throw new MillraceError('PIPELINE_INVALID', { path: 'definePipeline.build', expected: 'a function', received: `a ${typeof definition.build}` });
-  }
+  parseOptions(schema, definition, 'definePipeline', 'PIPELINE_INVALID');
   const params = definition.params ?? (z.object({}) as unknown as P);
+  checkParamsSchema(params);
   return Object.freeze({ kind: 'pipeline' as const, name, params, build: definition.build });
 }

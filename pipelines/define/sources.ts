@@ -1,105 +1,105 @@
 import { z } from 'zod';
-import { MillraceError } from '../contracts/errors.js';
+import { MillraceError, throwProblems } from '../contracts/errors.js';
 import type { SourceSpec } from '../plan/relation.js';
 import type { Column } from '../types/column-type.js';
 import type { ColumnsOf } from '../types/type.js';
+import { type CsvOptions, csvProblems, csvSchema } from './csv-options.js';
 import { datasetValue, declareColumns, undeclaredValue } from './dataset-value.js';
+import { describeValue } from './describe-value.js';
 import { parseOptions } from './parse-options.js';
 import type { AsOptions, Dataset, UndeclaredDataset } from './stage-values.js';
 
-/** Options of {@link csv}. */
-export interface CsvOptions {
-  /** Does the first line name the columns? Default true, or false where `names` are given. */
-  readonly header?: boolean;
-  /** Column names for files without a header. */
-  readonly names?: readonly string[];
-  /** Words that mean NULL, besides the empty field: `['?', 'NA']`. Default none. */
-  readonly nulls?: readonly string[];
-  /** Strip white space around every field. Default false. */
-  readonly trim?: boolean;
-  /** Adds a column of this name (int64) with the line number, from 1, the header counted. */
-  readonly lineNumber?: string;
-  /** One character. Default ','. */
-  readonly delimiter?: string;
+export type { CsvOptions } from './csv-options.js';
+
+/** Columns of files, declared where they are read: with them the dataset needs no `.as(…)`. */
+export interface SourceOptions<C> extends AsOptions<C> {
+  readonly columns?: C;
 }
 
-const csvSchema = z.strictObject({
-  header: z.boolean().optional(),
-  names: z.array(z.string().min(1)).min(1).optional(),
-  nulls: z.array(z.string()).default([]),
-  trim: z.boolean().default(false),
-  lineNumber: z.string().min(1).nullable().default(null),
-  delimiter: z.string().length(1).default(','),
-});
+/** A dataset with the columns that were given, or one that only the files describe. */
+export type SourceDataset<C> = [C] extends [never] ? UndeclaredDataset : Dataset<C>;
 
 /**
  * CSV files: a path or glob, relative to the package of the pipeline; `.gz` is read as it is.
  * Without `columns` whole files are sniffed and the schema found is recorded.
  *
+ * @throws CONFIG_INVALID - every problem of the options at once, while the pipeline is built.
  * @throws SOURCE_NOT_FOUND, SOURCE_EMPTY, SOURCE_MALFORMED (with file and line), DATA_TYPE - when the run reads it.
  */
-export function csv(path: string, options?: CsvOptions): UndeclaredDataset;
-export function csv<C extends ColumnsOf<C>>(path: string, options: CsvOptions & { readonly columns: C } & AsOptions<C>): Dataset<C>;
-export function csv<C extends ColumnsOf<C>>(
+export function csv<C extends ColumnsOf<C> = never>(
   path: string,
-  options: CsvOptions & { readonly columns?: C } & AsOptions<C> = {},
-): UndeclaredDataset | Dataset<C> {
-  const { columns, key, ...rest } = options;
-  const parsed = parseOptions(csvSchema, rest, 'csv');
-  if (parsed.header === true && parsed.names !== undefined) {
-    throw new MillraceError('CONFIG_INVALID', { path: 'csv.names', expected: 'a header or names', received: 'both', hint: 'Remove one of the two.' });
-  }
-  return source<C>(
+  options: CsvOptions & SourceOptions<C> = {},
+): SourceDataset<C> {
+  const parsed = parseOptions(csvSchema, { ...options, columns: undefined, key: undefined }, 'csv');
+  throwProblems(csvProblems(parsed, options?.columns));
+  return source('csv', path, options, (columns) => ({
+    format: 'csv',
     path,
     columns,
-    key,
-    (declared) => ({
-      format: 'csv',
-      path,
-      columns: declared,
-      header: parsed.header ?? parsed.names === undefined,
-      names: parsed.names ?? null,
-      nulls: parsed.nulls,
-      trim: parsed.trim,
-      lineNumber: parsed.lineNumber,
-      delimiter: parsed.delimiter,
-    }),
-    'csv',
-  );
+    header: parsed.header ?? parsed.names === undefined,
+    names: parsed.names ?? null,
+    nulls: parsed.nulls,
+    trim: parsed.trim,
+    lineNumber: parsed.lineNumber,
+    delimiter: parsed.delimiter,
+  }));
 }
 
 /** Parquet files: a path or glob. @throws SOURCE_NOT_FOUND, SOURCE_MALFORMED - when the run reads it. */
-export function parquet(path: string): UndeclaredDataset;
-export function parquet<C extends ColumnsOf<C>>(path: string, options: { readonly columns: C } & AsOptions<C>): Dataset<C>;
-export function parquet<C extends ColumnsOf<C>>(path: string, options: { readonly columns?: C } & AsOptions<C> = {}): UndeclaredDataset | Dataset<C> {
-  return source<C>(path, options.columns, options.key, (columns) => ({ format: 'parquet', path, columns }), 'parquet');
+export function parquet<C extends ColumnsOf<C> = never>(
+  path: string,
+  options: SourceOptions<C> = {},
+): SourceDataset<C> {
+  return declaredSource('parquet', path, options);
 }
 
 /** JSON lines (one object a line): a path or glob. @throws SOURCE_NOT_FOUND, SOURCE_MALFORMED - when the run reads it. */
-export function json(path: string): UndeclaredDataset;
-export function json<C extends ColumnsOf<C>>(path: string, options: { readonly columns: C } & AsOptions<C>): Dataset<C>;
-export function json<C extends ColumnsOf<C>>(path: string, options: { readonly columns?: C } & AsOptions<C> = {}): UndeclaredDataset | Dataset<C> {
-  return source<C>(path, options.columns, options.key, (columns) => ({ format: 'json', path, columns }), 'json');
+export function json<C extends ColumnsOf<C> = never>(path: string, options: SourceOptions<C> = {}): SourceDataset<C> {
+  return declaredSource('json', path, options);
 }
 
 /** Arrow IPC files (file or stream format): a path or glob. @throws SOURCE_NOT_FOUND, SOURCE_MALFORMED - when the run reads it. */
-export function arrow(path: string): UndeclaredDataset;
-export function arrow<C extends ColumnsOf<C>>(path: string, options: { readonly columns: C } & AsOptions<C>): Dataset<C>;
-export function arrow<C extends ColumnsOf<C>>(path: string, options: { readonly columns?: C } & AsOptions<C> = {}): UndeclaredDataset | Dataset<C> {
-  return source<C>(path, options.columns, options.key, (columns) => ({ format: 'arrow', path, columns }), 'arrow');
+export function arrow<C extends ColumnsOf<C> = never>(path: string, options: SourceOptions<C> = {}): SourceDataset<C> {
+  return declaredSource('arrow', path, options);
 }
 
-function source<C extends ColumnsOf<C>>(
+const sourceSchema = z.strictObject({ columns: z.unknown().optional(), key: z.unknown().optional() });
+
+function declaredSource<C>(
+  format: 'parquet' | 'json' | 'arrow',
   path: string,
-  columns: C | undefined,
-  key: AsOptions<C>['key'],
-  spec: (columns: readonly Column[] | null) => SourceSpec,
+  options: SourceOptions<C>,
+): SourceDataset<C> {
+  parseOptions(sourceSchema, { ...options, columns: undefined, key: undefined }, format);
+  return source(format, path, options, (columns) => ({ format, path, columns }));
+}
+
+function source<C>(
   name: string,
-): UndeclaredDataset | Dataset<C> {
+  path: string,
+  options: SourceOptions<C>,
+  spec: (columns: readonly Column[] | null) => SourceSpec,
+): SourceDataset<C> {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-    throw new MillraceError('CONFIG_INVALID', { path: `${name}.path`, expected: 'a path or glob', received: typeof path === 'string' ? `'${path.replaceAll('\0', '\\0')}'` : `a ${typeof path}` });
+    throw new MillraceError('CONFIG_INVALID', {
+      path: `${name}.path`,
+      expected: 'a path or glob',
+      received: describeValue(path),
+    });
   }
-  if (columns === undefined) return undeclaredValue({ kind: 'source', source: spec(null), columns: null, key: [] });
-  const declared = declareColumns(columns as Readonly<Record<string, unknown>>, key ?? [], name);
-  return datasetValue<C>({ kind: 'source', source: spec(declared.columns), ...declared }, declared.columns);
+  const { columns, key } = options ?? {};
+  if (columns !== undefined) {
+    const declared = declareColumns(columns, key, name);
+    const node = { kind: 'source' as const, source: spec(declared.columns), ...declared };
+    return datasetValue<C>(node, declared.columns) as SourceDataset<C>;
+  }
+  if (key !== undefined) {
+    throw new MillraceError('CONFIG_INVALID', {
+      path: `${name}.key`,
+      expected: 'a key of declared columns',
+      received: 'a key without columns',
+      hint: 'Give columns, or declare both with .as({ … }, { key }).',
+    });
+  }
+  return undeclaredValue({ kind: 'source', source: spec(null), columns: null, key: [] }) as SourceDataset<C>;
 }

@@ -3,7 +3,7 @@ import { MillraceError } from '../contracts/errors.js';
 import type { SqlValue } from '../contracts/sql.js';
 import { type DatasetNode, datasetKinds, nodeOf } from './build-node.js';
 import { undeclaredValue } from './dataset-value.js';
-import { describeValue } from './parse-options.js';
+import { describeValue } from './describe-value.js';
 import type { AnyDataset, UndeclaredDataset } from './stage-values.js';
 
 declare const boundKind: unique symbol;
@@ -21,7 +21,11 @@ export type SqlPart = AnyDataset | BoundValue | null | boolean | number | bigint
 /** A date to bind into SQL: `date('2026-01-01')`. @throws CONFIG_INVALID */
 export function date(iso: string): BoundValue {
   if (!z.iso.date().safeParse(iso).success) {
-    throw new MillraceError('CONFIG_INVALID', { path: 'date', expected: 'a date as YYYY-MM-DD', received: describeValue(iso) });
+    throw new MillraceError('CONFIG_INVALID', {
+      path: 'date',
+      expected: 'a date as YYYY-MM-DD',
+      received: describeValue(iso),
+    });
   }
   return Object.freeze({ kind: 'date', iso });
 }
@@ -29,7 +33,11 @@ export function date(iso: string): BoundValue {
 /** A point in time to bind into SQL: `timestamp('2026-01-01T00:00:00Z')`; µs, UTC. @throws CONFIG_INVALID */
 export function timestamp(iso: string): BoundValue {
   if (!z.iso.datetime({ offset: true }).safeParse(iso).success) {
-    throw new MillraceError('CONFIG_INVALID', { path: 'timestamp', expected: 'a time as ISO 8601 with a zone, such as 2026-01-01T00:00:00Z', received: describeValue(iso) });
+    throw new MillraceError('CONFIG_INVALID', {
+      path: 'timestamp',
+      expected: 'a time as ISO 8601 with a zone, such as 2026-01-01T00:00:00Z',
+      received: describeValue(iso),
+    });
   }
   return Object.freeze({ kind: 'timestamp', iso });
 }
@@ -47,7 +55,12 @@ export function sql(strings: TemplateStringsArray, ...parts: readonly SqlPart[])
   parts.forEach((part, index) => {
     text += placeholder(part, `sql.\${${index}}`, values, datasets) + (strings[index + 1] ?? '');
   });
-  if (text.trim() === '') throw new MillraceError('SQL_INVALID', { path: 'sql', expected: 'one SELECT statement', received: 'an empty text' });
+  if (text.trim() === '')
+    throw new MillraceError('SQL_INVALID', {
+      path: 'sql',
+      expected: 'one SELECT statement',
+      received: 'an empty text',
+    });
   return undeclaredValue({ kind: 'sql', text, values, datasets, columns: null, key: [] });
 }
 
@@ -75,8 +88,13 @@ function boundValue(part: SqlPart, path: string): SqlValue {
     if (Number.isFinite(part)) return part;
     throw new MillraceError('CONFIG_INVALID', { path, expected: 'a finite number', received: String(part) });
   }
-  if (Array.isArray(part)) return { kind: 'list', items: part.map((item, index) => boundValue(item, `${path}.${index}`)) };
-  if (typeof part === 'object' && 'kind' in part && (part.kind === 'date' || part.kind === 'timestamp')) return { kind: part.kind, iso: part.iso };
-  throw new MillraceError('CONFIG_INVALID', { path, expected: 'a dataset, null, boolean, number, bigint, string, array, date(…) or timestamp(…)', received: describeValue(part) });
+  if (Array.isArray(part))
+    return { kind: 'list', items: part.map((item, index) => boundValue(item, `${path}.${index}`)) };
+  if (typeof part === 'object' && 'kind' in part && (part.kind === 'date' || part.kind === 'timestamp'))
+    return { kind: part.kind, iso: part.iso };
+  throw new MillraceError('CONFIG_INVALID', {
+    path,
+    expected: 'a dataset, null, boolean, number, bigint, string, array, date(…) or timestamp(…)',
+    received: describeValue(part),
+  });
 }
-

@@ -5,15 +5,33 @@ import { parseOptions } from './parse-options.js';
 /** What a user writes for an optimizer: `{ kind: 'adam', learningRate: 1e-3 }`. */
 export type OptimizerOptions =
   /** Defaults: momentum 0, nesterov false, weightDecay 0. */
-  | { readonly kind: 'sgd'; readonly learningRate: number; readonly momentum?: number; readonly nesterov?: boolean; readonly weightDecay?: number }
+  | {
+      readonly kind: 'sgd';
+      readonly learningRate: number;
+      readonly momentum?: number;
+      readonly nesterov?: boolean;
+      readonly weightDecay?: number;
+    }
   /** Defaults: betas 0.9 and 0.999, epsilon 1e-8; weightDecay 0 for adam, 0.01 for adamW. */
-  | { readonly kind: 'adam' | 'adamW'; readonly learningRate: number; readonly beta1?: number; readonly beta2?: number; readonly epsilon?: number; readonly weightDecay?: number };
+  | {
+      readonly kind: 'adam' | 'adamW';
+      readonly learningRate: number;
+      readonly beta1?: number;
+      readonly beta2?: number;
+      readonly epsilon?: number;
+      readonly weightDecay?: number;
+    };
 
 export type ScheduleOptions =
   | { readonly kind: 'constant' }
   | { readonly kind: 'step'; readonly everyEpochs: number; readonly factor?: number }
   | { readonly kind: 'cosine'; readonly warmupFraction?: number; readonly minimumFactor?: number }
-  | { readonly kind: 'oneCycle'; readonly warmupFraction?: number; readonly startDivisor?: number; readonly endDivisor?: number };
+  | {
+      readonly kind: 'oneCycle';
+      readonly warmupFraction?: number;
+      readonly startDivisor?: number;
+      readonly endDivisor?: number;
+    };
 
 /** How a network is trained. */
 export interface TrainingOptions {
@@ -42,17 +60,50 @@ const weightDecay = z.number().min(0);
 const beta = z.number().min(0).lt(1);
 
 const optimizer = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('sgd'), learningRate, momentum: beta.default(0), nesterov: z.boolean().default(false), weightDecay: weightDecay.default(0) }),
-  z.strictObject({ kind: z.literal('adam'), learningRate, beta1: beta.default(0.9), beta2: beta.default(0.999), epsilon: z.number().positive().default(1e-8), weightDecay: weightDecay.default(0) }),
-  z.strictObject({ kind: z.literal('adamW'), learningRate, beta1: beta.default(0.9), beta2: beta.default(0.999), epsilon: z.number().positive().default(1e-8), weightDecay: weightDecay.default(0.01) }),
+  z.strictObject({
+    kind: z.literal('sgd'),
+    learningRate,
+    momentum: beta.default(0),
+    nesterov: z.boolean().default(false),
+    weightDecay: weightDecay.default(0),
+  }),
+  z.strictObject({
+    kind: z.literal('adam'),
+    learningRate,
+    beta1: beta.default(0.9),
+    beta2: beta.default(0.999),
+    epsilon: z.number().positive().default(1e-8),
+    weightDecay: weightDecay.default(0),
+  }),
+  z.strictObject({
+    kind: z.literal('adamW'),
+    learningRate,
+    beta1: beta.default(0.9),
+    beta2: beta.default(0.999),
+    epsilon: z.number().positive().default(1e-8),
+    weightDecay: weightDecay.default(0.01),
+  }),
 ]) satisfies z.ZodType<Optimizer>;
 
 const fraction = z.number().min(0).max(1);
 const schedule = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('constant') }),
-  z.strictObject({ kind: z.literal('step'), everyEpochs: z.int().min(1), factor: z.number().positive().max(1).default(0.1) }),
-  z.strictObject({ kind: z.literal('cosine'), warmupFraction: fraction.default(0), minimumFactor: fraction.default(0) }),
-  z.strictObject({ kind: z.literal('oneCycle'), warmupFraction: fraction.default(0.3), startDivisor: z.number().positive().default(25), endDivisor: z.number().positive().default(1e4) }),
+  z.strictObject({
+    kind: z.literal('step'),
+    everyEpochs: z.int().min(1),
+    factor: z.number().positive().max(1).default(0.1),
+  }),
+  z.strictObject({
+    kind: z.literal('cosine'),
+    warmupFraction: fraction.default(0),
+    minimumFactor: fraction.default(0),
+  }),
+  z.strictObject({
+    kind: z.literal('oneCycle'),
+    warmupFraction: fraction.default(0.3),
+    startDivisor: z.number().positive().default(25),
+    endDivisor: z.number().positive().default(1e4),
+  }),
 ]) satisfies z.ZodType<LearningRateSchedule>;
 
 export const trainingSchema = z.strictObject({
@@ -60,9 +111,16 @@ export const trainingSchema = z.strictObject({
   schedule: schedule.prefault({ kind: 'constant' }),
   batchSize: z.int().min(1).max(1_048_576).default(256),
   maxEpochs: z.int().min(1).max(100_000).default(20),
-  earlyStopping: z.strictObject({ patience: z.int().min(1), minimumDelta: z.number().min(0).default(0) }).nullable().default(null),
+  earlyStopping: z
+    .strictObject({ patience: z.int().min(1), minimumDelta: z.number().min(0).default(0) })
+    .nullable()
+    .default(null),
   gradientClipNorm: z.number().positive().nullable().default(null),
-  seed: z.int().min(0).max(2 ** 31 - 1).default(0),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .default(0),
   gradientShards: z.int().min(1).max(1024).nullable().default(null),
   deterministic: z.boolean().default(true),
 }) satisfies z.ZodType<ResolvedTraining>;

@@ -1,11 +1,13 @@
 import { sha256 } from '@noble/hashes/sha2';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils';
+import { isPlainObject } from '../define/freeze-deep.js';
 
 /**
  * Canonical JSON: keys sorted by code unit, no white space, `undefined` members left out.
  * Equal values give equal text, so that its digest names the value.
  *
- * @throws TypeError - a number that is not finite, a bigint, a function or a symbol.
+ * @throws TypeError - a number that is not finite, a bigint, a function, a symbol, or an instance of a class: two
+ * dates or maps would have one text.
  */
 export function canonicalJson(value: unknown): string {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value);
@@ -13,8 +15,12 @@ export function canonicalJson(value: unknown): string {
     if (!Number.isFinite(value)) throw new TypeError(`canonical JSON holds finite numbers only, not ${value}`);
     return JSON.stringify(value);
   }
-  if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item ?? null)).join(',')}]`;
+  if (Array.isArray(value)) return `[${Array.from(value, (item) => canonicalJson(item ?? null)).join(',')}]`;
   if (typeof value === 'object') {
+    if (!isPlainObject(value)) {
+      const name = (value as { readonly constructor?: { readonly name?: string } }).constructor?.name;
+      throw new TypeError(`canonical JSON holds plain objects only, not a ${name ?? 'foreign object'}`);
+    }
     const members = Object.entries(value)
       .filter(([, member]) => member !== undefined)
       .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))

@@ -55,7 +55,12 @@ export type SplitSpec =
       readonly stratify: string | null;
     }
   /** train before cuts[0], validation before cuts[1], test from there; `purgeHours` before each cut are left out. */
-  | { readonly kind: 'time'; readonly column: string; readonly cuts: readonly [string, string]; readonly purgeHours: number }
+  | {
+      readonly kind: 'time';
+      readonly column: string;
+      readonly cuts: readonly [string, string];
+      readonly purgeHours: number;
+    }
   /** A given column that says 'train', 'validation' or 'test'; validation may be cut from train by hash instead. */
   | {
       readonly kind: 'column';

@@ -48,7 +48,9 @@ interface JsTable {
 }
 
 /** The JavaScript type of a cell. */
-export type JsOf<T> = T extends { readonly kind: infer K extends Kind; readonly [nulls]?: readonly (infer N)[] } ? JsTable[K] | N : never;
+export type JsOf<T> = T extends { readonly kind: infer K extends Kind; readonly [nulls]?: readonly (infer N)[] }
+  ? JsTable[K] | N
+  : never;
 
 /** The JavaScript type of a row. */
 export type RowOf<C> = { readonly [K in keyof C]: JsOf<C[K]> };
@@ -56,7 +58,10 @@ export type RowOf<C> = { readonly [K in keyof C]: JsOf<C[K]> };
 function type<K extends Kind>(columnType: ColumnType & { readonly kind: K }): Type<K> {
   const value = { kind: columnType.kind, isNullable: columnType.nullable, columnType: Object.freeze(columnType) };
   // Not enumerable: JSON.stringify would follow `nullable` for ever.
-  Object.defineProperty(value, 'nullable', { get: () => type({ ...columnType, nullable: true } as typeof columnType), enumerable: false });
+  Object.defineProperty(value, 'nullable', {
+    get: () => type({ ...columnType, nullable: true } as typeof columnType),
+    enumerable: false,
+  });
   return Object.freeze(value) as unknown as Type<K>;
 }
 
@@ -84,20 +89,62 @@ export const t = Object.freeze({
   /** @param precision - digits in all, 1 to 38. @param scale - digits after the point, 0 to precision. */
   decimal: (precision: number, scale: number): Type<'decimal'> => {
     if (!Number.isInteger(precision) || precision < 1 || precision > 38) {
-      throw new MillraceError('CONFIG_INVALID', { path: 't.decimal.precision', expected: 'an integer from 1 to 38', received: String(precision) });
+      throw new MillraceError('CONFIG_INVALID', {
+        path: 't.decimal.precision',
+        expected: 'an integer from 1 to 38',
+        received: String(precision),
+      });
     }
     if (!Number.isInteger(scale) || scale < 0 || scale > precision) {
-      throw new MillraceError('CONFIG_INVALID', { path: 't.decimal.scale', expected: `an integer from 0 to ${precision}`, received: String(scale) });
+      throw new MillraceError('CONFIG_INVALID', {
+        path: 't.decimal.scale',
+        expected: `an integer from 0 to ${precision}`,
+        received: String(scale),
+      });
     }
     return type({ kind: 'decimal', nullable: false, precision, scale });
   },
-  list: (item: AnyType): Type<'list'> => type({ kind: 'list', nullable: false, item: item.columnType }),
+  list: (item: AnyType): Type<'list'> => {
+    checkType(item, 't.list.item');
+    return type({ kind: 'list', nullable: false, item: item.columnType });
+  },
   /** A fixed-size float32 tensor in every row. */
-  tensor: (shape: readonly number[]): Type<'tensor'> => type({ kind: 'tensor', nullable: false, shape: [...shape] }),
-  struct: <F extends ColumnsOf<F>>(fields: F): Type<'struct'> => type({ kind: 'struct', nullable: false, fields: columnsFromTypes(fields) }),
+  tensor: (shape: readonly number[]): Type<'tensor'> => {
+    if (!Array.isArray(shape) || shape.length === 0 || !shape.every((size) => Number.isSafeInteger(size) && size > 0)) {
+      throw new MillraceError('CONFIG_INVALID', {
+        path: 't.tensor.shape',
+        expected: 'an array of integers from 1 on, such as [3, 32, 32]',
+        received: Array.isArray(shape) ? `[${shape.map(String).join(', ')}]` : `a ${typeof shape}`,
+      });
+    }
+    return type({ kind: 'tensor', nullable: false, shape: Object.freeze([...shape]) });
+  },
+  struct: <F extends ColumnsOf<F>>(fields: F): Type<'struct'> => {
+    const entries: readonly (readonly [string, unknown])[] = Object.entries(fields ?? {});
+    if (entries.length === 0) {
+      throw new MillraceError('CONFIG_INVALID', { path: 't.struct', expected: 'at least one field', received: 'none' });
+    }
+    for (const [name, field] of entries) checkType(field, `t.struct.${name}`);
+    return type({ kind: 'struct', nullable: false, fields: columnsFromTypes(fields) });
+  },
 });
 
+/** true for what `t` gives. */
+export function isType(value: unknown): value is AnyType {
+  const given = (value as { readonly columnType?: { readonly kind?: unknown } } | null | undefined)?.columnType;
+  return typeof given === 'object' && given !== null && typeof given.kind === 'string';
+}
+
+function checkType(value: unknown, path: string): void {
+  if (isType(value)) return;
+  throw new MillraceError('CONFIG_INVALID', {
+    path,
+    expected: 'a type such as t.int64',
+    received: value === undefined ? 'nothing' : value === null ? 'null' : `a ${typeof value}`,
+  });
+}
+
 /** Declared columns as data, in the order in which they were written. */
-export function columnsFromTypes(columns: Readonly<Record<string, unknown>>): Column[] {
-  return Object.entries(columns).map(([name, value]) => ({ name, type: (value as AnyType).columnType }));
+export function columnsFromTypes(columns: { readonly [name: string]: AnyType }): Column[] {
+  return Object.entries(columns).map(([name, value]) => ({ name, type: value.columnType }));
 }
