@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the texts show users what to write.
 import { basename } from 'node:path';
 import { isMillraceError, MillraceError, nearestName } from '../../pipelines/contracts/errors.js';
 

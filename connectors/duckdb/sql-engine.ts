@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type DuckDBConnection, version as duckdbVersion } from '@duckdb/node-api';
+import { MillraceError } from '../../pipelines/contracts/errors.js';
 import type { SqlEngine, SqlSession, SqlSessionOptions, StatementInfo } from '../../pipelines/contracts/sql.js';
 import type { SourceSpec } from '../../pipelines/plan/relation.js';
 import { escapeGlob } from '../files/escape-glob.js';
@@ -11,7 +12,7 @@ import { cancelled, mapDuckdbError } from './duckdb-errors.js';
 import { checkDuckdbOptions, type DuckdbOptions } from './duckdb-options.js';
 import { DuckdbSession } from './duckdb-session.js';
 import { InstanceMaker } from './hardened-instance.js';
-import { inspectStatement } from './inspect-statement.js';
+import { inspectStatement, lineAndColumn } from './inspect-statement.js';
 
 /** Opens the SQL engine: DuckDB in this process. Sessions have nothing in common but the profile's limits. */
 export function openSqlEngine(options: DuckdbOptions): SqlEngine {
@@ -59,6 +60,15 @@ class DuckdbEngine implements SqlEngine {
   }
 
   async inspect(sql: string, path: string): Promise<StatementInfo> {
+    const nul = sql.indexOf('\0');
+    if (nul >= 0) {
+      // C texts end there: what is parsed and what runs could differ.
+      throw new MillraceError('SQL_INVALID', {
+        path: `${path}:${lineAndColumn(sql, Buffer.byteLength(sql.slice(0, nul)))}`,
+        expected: 'one SELECT statement',
+        received: 'a NUL character',
+      });
+    }
     this.#parser ??= openParser();
     const connection = await this.#parser;
     const statement = await connection.prepare('SELECT json_serialize_sql($1::VARCHAR)::VARCHAR');

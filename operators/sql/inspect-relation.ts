@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the texts show users what to write.
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import type { SqlEngine, StatementInfo } from '../../pipelines/contracts/sql.js';
 import type { Relation } from '../../pipelines/plan/relation.js';

@@ -95,7 +95,8 @@ export function substitute(text: string, substitution: Substitution): string {
   return withoutSemicolon(parts.join(''));
 }
 
-function withoutSemicolon(text: string): string {
+/** The text without a semicolon at its end; comments stay. */
+export function withoutSemicolon(text: string): string {
   const parts = tokens(text);
   for (let index = parts.length - 1; index >= 0; index--) {
     const part = parts[index];

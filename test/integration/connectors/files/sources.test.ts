@@ -195,7 +195,10 @@ test('reads Arrow files and streams', async () => {
 test.each<[string, () => Promise<SourceSpec>, string, string]>([
   [
     'a missing file, with the nearest name',
-    async () => (await put('customers.csv', 'a\n1\n'), csv('custmers.csv')),
+    async () => {
+      await put('customers.csv', 'a\n1\n');
+      return csv('custmers.csv');
+    },
     'SOURCE_NOT_FOUND',
     "stage: expected an existing file; received 'custmers.csv', which is not there. Did you mean 'customers.csv'?",
   ],

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the texts show users what to write.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -101,10 +102,6 @@ test("names line and column of the user's text where a column is unknown, with t
       "rows:3:3: expected a column of the tables it reads, such as 'id', 'age'; received 'agee'. Did you mean 'age'?",
   });
 });
-
-const files = async (entries: Record<string, string>): Promise<void> => {
-  for (const [name, text] of Object.entries(entries)) await writeFile(join(bench.root, name), text);
-};
 
 test('writes zero rows with their columns', async () => {
   const { meta, artifact } = await bench.run({

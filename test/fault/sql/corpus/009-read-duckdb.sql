@@ -1,0 +1,2 @@
+-- SQL_REFUSED: reads a database file
+SELECT * FROM read_duckdb('CANARY/x.db')

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: lists a directory
+SELECT file FROM glob('CANARY/*')

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: sniffs a file
+SELECT * FROM sniff_csv('CANARY/secret.csv')

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: probes a file
+SELECT * FROM parquet_bloom_probe('CANARY/secret.parquet', 'a', 1)

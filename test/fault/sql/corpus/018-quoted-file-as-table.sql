@@ -1,0 +1,2 @@
+-- SQL_REFUSED: names a file by a quoted identifier
+SELECT * FROM "CANARY/secret.parquet"

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: names a glob as a table
+SELECT * FROM '*.parquet'

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: quotes around the function do not help
+SELECT * FROM "read_text"('/etc/passwd')

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: connects to a database
+SELECT * FROM mysql_scan('host=127.0.0.1', 'db', 't')

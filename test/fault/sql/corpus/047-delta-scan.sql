@@ -1,0 +1,2 @@
+-- SQL_REFUSED: reads a table from a URL
+SELECT * FROM delta_scan('http://127.0.0.1:@PORT@/t')

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: reads the environment
+SELECT getenv('HOME')

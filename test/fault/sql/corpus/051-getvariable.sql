@@ -1,0 +1,2 @@
+-- SQL_REFUSED: reads a variable of the session
+SELECT getvariable('x')

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: lists secrets
+SELECT * FROM duckdb_secrets()

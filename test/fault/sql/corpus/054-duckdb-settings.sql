@@ -1,0 +1,2 @@
+-- SQL_REFUSED: lists settings
+SELECT * FROM duckdb_settings()

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: lists functions
+SELECT * FROM duckdb_functions()

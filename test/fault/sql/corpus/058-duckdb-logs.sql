@@ -1,0 +1,2 @@
+-- SQL_REFUSED: reads the logs
+SELECT * FROM duckdb_logs()

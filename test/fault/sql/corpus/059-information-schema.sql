@@ -1,0 +1,2 @@
+-- SQL_REFUSED: reads the catalog
+SELECT * FROM information_schema.tables

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: calls a pragma as a table
+SELECT * FROM pragma_table_info('t')

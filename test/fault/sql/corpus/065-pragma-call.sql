@@ -1,0 +1,2 @@
+-- SQL_REFUSED: a PRAGMA with arguments
+PRAGMA table_info('t')

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: a CALL
+CALL duckdb_settings()

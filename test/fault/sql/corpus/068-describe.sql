@@ -1,0 +1,2 @@
+-- SQL_REFUSED: a DESCRIBE, which DuckDB takes for a SELECT
+DESCRIBE SELECT 1

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: a SUMMARIZE of a file
+SUMMARIZE 'CANARY/secret.csv'

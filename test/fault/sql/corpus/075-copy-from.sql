@@ -1,0 +1,2 @@
+-- SQL_REFUSED: reads a file into a table
+COPY t FROM 'CANARY/secret.csv'

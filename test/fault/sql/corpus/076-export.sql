@@ -1,0 +1,2 @@
+-- SQL_REFUSED: writes a directory
+EXPORT DATABASE 'CANARY/dump'

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: runs the statements of a directory
+IMPORT DATABASE 'CANARY'

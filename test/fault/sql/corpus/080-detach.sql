@@ -1,0 +1,2 @@
+-- SQL_REFUSED: detaches a database
+DETACH memory

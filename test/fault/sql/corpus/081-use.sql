@@ -1,0 +1,2 @@
+-- SQL_REFUSED: changes the schema
+USE system

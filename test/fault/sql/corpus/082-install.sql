@@ -1,0 +1,2 @@
+-- SQL_REFUSED: downloads code
+INSTALL httpfs

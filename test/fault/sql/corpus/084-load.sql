@@ -1,0 +1,2 @@
+-- SQL_REFUSED: loads native code
+LOAD 'CANARY/evil.duckdb_extension'

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: changes a setting
+SET enable_external_access = true

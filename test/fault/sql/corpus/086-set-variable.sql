@@ -1,0 +1,2 @@
+-- SQL_REFUSED: sets a variable
+SET VARIABLE x = 1

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: resets a setting
+RESET allowed_directories

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: drops a secret
+DROP SECRET s

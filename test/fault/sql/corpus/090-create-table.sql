@@ -1,0 +1,2 @@
+-- SQL_REFUSED: makes a table
+CREATE TABLE t AS SELECT 1

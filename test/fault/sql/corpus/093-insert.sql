@@ -1,0 +1,2 @@
+-- SQL_REFUSED: writes rows
+INSERT INTO t VALUES (1)

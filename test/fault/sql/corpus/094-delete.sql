@@ -1,0 +1,2 @@
+-- SQL_REFUSED: deletes rows
+DELETE FROM t

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: changes rows
+UPDATE t SET a = 1

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: merges rows
+MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: changes a table
+ALTER TABLE t ADD COLUMN b INT

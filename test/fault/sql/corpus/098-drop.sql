@@ -1,0 +1,2 @@
+-- SQL_REFUSED: drops a table
+DROP TABLE t

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: a transaction
+BEGIN

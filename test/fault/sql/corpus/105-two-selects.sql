@@ -1,0 +1,2 @@
+-- SQL_REFUSED: two statements
+SELECT 1; SELECT 2

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: a SELECT, then a COPY
+SELECT 1; COPY (SELECT 1) TO 'CANARY/new.csv'

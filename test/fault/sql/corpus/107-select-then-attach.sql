@@ -1,0 +1,3 @@
+-- SQL_REFUSED: a SELECT, then an ATTACH
+SELECT 1;
+ATTACH 'CANARY/new.db'

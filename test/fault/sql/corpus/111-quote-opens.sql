@@ -1,0 +1,2 @@
+-- SQL_INVALID: an open quote that would swallow what follows
+SELECT 'a

@@ -1,0 +1,2 @@
+-- SQL_INVALID: an open dollar quote
+SELECT $a$ text

@@ -1,0 +1,2 @@
+-- SQL_INVALID: nothing but a comment
+-- SELECT 1

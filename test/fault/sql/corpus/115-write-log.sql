@@ -1,0 +1,2 @@
+-- SQL_REFUSED: writes into the log
+SELECT write_log('x')

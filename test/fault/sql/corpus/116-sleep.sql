@@ -1,0 +1,2 @@
+-- SQL_REFUSED: holds a thread
+SELECT sleep_ms(60000)

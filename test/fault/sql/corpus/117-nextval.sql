@@ -1,0 +1,2 @@
+-- SQL_REFUSED: changes a sequence
+SELECT nextval('s')

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: reads the text around
+SELECT current_query()

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: tells about the machine
+SELECT current_user

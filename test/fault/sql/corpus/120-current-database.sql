@@ -1,0 +1,2 @@
+-- SQL_REFUSED: tells about the session
+SELECT current_database()

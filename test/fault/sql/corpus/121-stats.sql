@@ -1,0 +1,2 @@
+-- SQL_REFUSED: tells about storage
+SELECT stats(1)

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: reads a table by its address
+SELECT * FROM seq_scan(1)

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: starts logging
+SELECT * FROM enable_logging()

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: forces a checkpoint
+SELECT * FROM force_checkpoint()

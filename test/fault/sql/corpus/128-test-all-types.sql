@@ -1,0 +1,2 @@
+-- SQL_REFUSED: a table function of tests
+SELECT * FROM test_all_types()

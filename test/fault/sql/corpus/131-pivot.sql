@@ -1,0 +1,2 @@
+-- SQL_REFUSED: a PIVOT, which DuckDB rewrites into statements
+PIVOT t ON a USING sum(b)

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: FROM first, with a file
+FROM 'CANARY/secret.csv'

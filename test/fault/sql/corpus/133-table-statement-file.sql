@@ -1,0 +1,2 @@
+-- SQL_REFUSED: TABLE with a file
+TABLE 'CANARY/secret.csv'

@@ -1,0 +1,2 @@
+-- SQL_REFUSED: a system view behind an alias
+SELECT t.* FROM duckdb_tables t
