@@ -1,6 +1,6 @@
 import { MillraceError, throwProblems } from '../contracts/errors.js';
 import type { TaskKind } from '../define/stage-values.js';
-import type { Column } from '../types/column-type.js';
+import { checkSource, columnOf, type FitSource } from './fit-source.js';
 import {
   BATCH,
   type Dim,
@@ -11,9 +11,8 @@ import {
   type Task,
   type TensorGraph,
 } from './graph.js';
-import type { Encoding, Input } from './inputs/define-input.js';
-import { checkLayers, problemsOf, traceSequence } from './layers/define-layer.js';
-import type { Network } from './layers/network.js';
+import type { Encoding } from './inputs/define-input.js';
+import { problemsOf, traceSequence } from './layers/define-layer.js';
 import { binaryCrossEntropy } from './losses/binary-cross-entropy.js';
 import { categoricalCrossEntropy } from './losses/categorical-cross-entropy.js';
 import type { Loss } from './losses/loss.js';
@@ -21,20 +20,7 @@ import { meanSquaredError } from './losses/mean-squared-error.js';
 import { CLASSES, type TracedLabel, targetSlots, traceLabel } from './trace-label.js';
 import { Tracer, type Value } from './tracer.js';
 
-/** What {@link traceFit} traces; columns are known to exist. */
-export interface FitSource {
-  /** The dataset's columns. */
-  readonly columns: readonly Column[];
-  /** One column, or several for a regression with several targets. */
-  readonly label: string | readonly string[];
-  readonly task: TaskKind;
-  /** By column, in the order in which they stand side by side. */
-  readonly inputs: Readonly<Record<string, Input<never>>>;
-  readonly network: Network;
-  /** null: the task's default. */
-  readonly loss: Loss | null;
-  readonly weight: string | null;
-}
+export type { FitSource } from './fit-source.js';
 
 /**
  * Traces everything that `fit` needs: encode and tensor region of the network, the label's encode region and the loss.
@@ -76,80 +62,8 @@ export function traceFit(source: FitSource): FitGraph {
   };
 }
 
-function columnOf(source: FitSource, name: string): Column {
-  const column = source.columns.find((candidate) => candidate.name === name);
-  if (column !== undefined) return column;
-  throw new MillraceError('NETWORK_INVALID', {
-    path: 'fit',
-    expected: 'a column of the dataset',
-    received: `'${name}'`,
-  });
-}
-
 function outputWidth(task: TaskKind, labels: readonly string[]): Dim {
   return task === 'binary' ? 1 : task === 'multiclass' ? sizeOf(CLASSES) : labels.length;
-}
-
-/** What can be told before anything is traced. */
-function checkSource(source: FitSource): MillraceError[] {
-  const problems: MillraceError[] = [];
-  for (const [name, input] of Object.entries(source.inputs)) {
-    const path = `fit.inputs.${name}`;
-    const column = columnOf(source, name);
-    if (typeof input !== 'object' || input === null || typeof input.encode !== 'function') {
-      problems.push(
-        new MillraceError('NETWORK_INVALID', {
-          path,
-          expected: 'an input such as standardize() or embed({ dimension: 4 })',
-          received: typeof input,
-        }),
-      );
-    } else if (!input.kinds.includes(column.type.kind)) {
-      const received = `${input.kind} for a column of kind ${column.type.kind}`;
-      problems.push(
-        new MillraceError('NETWORK_INVALID', {
-          path,
-          expected: `an input that takes ${column.type.kind}`,
-          received,
-          hint: `${input.kind} takes ${input.kinds.join(', ')}.`,
-        }),
-      );
-    } else {
-      problems.push(...input.check(path, column));
-    }
-  }
-  if (source.network?.kind !== 'network') {
-    problems.push(
-      new MillraceError('NETWORK_INVALID', {
-        path: 'fit.network',
-        expected: 'network(…) of layers',
-        received: typeof source.network,
-      }),
-    );
-  } else if (source.network.layers.length === 0) {
-    problems.push(
-      new MillraceError('NETWORK_INVALID', {
-        path: 'fit.network',
-        expected: 'at least one layer',
-        received: 'none',
-        hint: 'End the network with output().',
-      }),
-    );
-  } else {
-    problems.push(...checkLayers(source.network.layers, 'fit.network'));
-  }
-  if (source.loss !== null) {
-    if (source.loss.tasks.includes(source.task)) problems.push(...source.loss.check('fit.loss'));
-    else
-      problems.push(
-        new MillraceError('NETWORK_INVALID', {
-          path: 'fit.loss',
-          expected: `a loss for ${source.task}`,
-          received: `${source.loss.kind}, for ${source.loss.tasks.join(', ')}`,
-        }),
-      );
-  }
-  return problems;
 }
 
 interface EncodedInput {

@@ -293,6 +293,16 @@ describe('traceFit', () => {
     ]);
   });
 
+  it('refuses a weight that is no number, or may be null', () => {
+    const hint = 'Cast or fill it in the SQL that makes the dataset.';
+    expect(problemsOf({ weight: 'kind' })).toEqual([
+      `fit.weight: expected a column of numbers that is never null; received 'kind', which is string. ${hint}`,
+    ]);
+    expect(problemsOf({ weight: 'age' })).toEqual([
+      `fit.weight: expected a column of numbers that is never null; received 'age', which is int32 and nullable. ${hint}`,
+    ]);
+  });
+
   it('refuses class weights that a label cannot have', () => {
     expect(problemsOf({ loss: nn.binaryCrossEntropy({ classWeights: { yes: 2 } }) })).toEqual([
       "fit.loss.classWeights.yes: expected 'false' or 'true' for a bool label; received 'yes'.",
