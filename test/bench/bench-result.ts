@@ -55,11 +55,16 @@ export async function alternate(
     const order = pair % 2 === 0 ? (['ours', 'rival'] as const) : (['rival', 'ours'] as const);
     for (const side of order) results[side].push(await (side === 'ours' ? ours() : rival()));
   }
-  const ratios = results.ours.map((value, index) => {
-    const other = results.rival[index]!;
+  return pairUp(results.ours, results.rival, better);
+}
+
+/** Values that were measured in pairs, with the ratio of each pair. */
+export function pairUp(ours: readonly number[], rival: readonly number[], better: 'more' | 'less'): Alternation {
+  const ratios = ours.map((value, index) => {
+    const other = rival[index]!;
     return better === 'more' ? value / other : other / value;
   });
-  return { ...results, ratio: spread(ratios) };
+  return { ours, rival, ratio: spread(ratios) };
 }
 
 /** How long `work` takes, in seconds. */
