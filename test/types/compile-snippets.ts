@@ -22,7 +22,8 @@ export function compileSnippets(snippets: Readonly<Record<string, string>>): Sni
   const host = ts.createCompilerHost(options);
   const program = ts.createProgram({
     rootNames: [...files.keys()],
-    options: { ...options, noEmit: true },
+    // Stable: the members of a union stand in the same order whatever was compiled before.
+    options: { ...options, noEmit: true, stableTypeOrdering: true },
     host: {
       ...host,
       fileExists: (path) => files.has(path) || host.fileExists(path),

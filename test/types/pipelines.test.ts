@@ -35,7 +35,7 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     'a label that is no column',
     `fit(data, { label: 'churnd', inputs: { age: standardize() }, network: net });`,
     [
-      `Type '"churnd"' is not assignable to type '"id" | "plan" | "age" | "score" | "spent" | "at" | "churned" | readonly ("id" | "plan" | "age" | "score" | "spent" | "at" | "churned")[]'. Did you mean '"churned"'?`,
+      `Type '"churnd"' is not assignable to type '"age" | "at" | "churned" | "id" | "plan" | "score" | "spent" | readonly ("age" | "at" | "churned" | "id" | "plan" | "score" | "spent")[]'. Did you mean '"churned"'?`,
     ],
   ],
   [
@@ -54,7 +54,7 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     'an input that is no column',
     `fit(data, { label: 'churned', inputs: { agee: standardize() }, network: net });`,
     [
-      `Object literal may only specify known properties, but 'agee' does not exist in type '{ readonly id: Input<"int64">; readonly plan: Input<"string">; readonly age: Input<"int32">; readonly score: Input<"float64">; readonly spent: Input<"float32">; readonly at: Input<...>; readonly churned: Mend<...>; }'. Did you mean to write 'age'?`,
+      `Object literal may only specify known properties, but 'agee' does not exist in type '{ readonly age: Input<"int32">; readonly at: Input<"timestamp">; readonly churned: Mend<"'churned' is the label">; readonly id: Input<"int64">; readonly plan: Input<...>; readonly score: Input<...>; readonly spent: Input<...>; }'. Did you mean to write 'age'?`,
     ],
   ],
   [
@@ -66,7 +66,7 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     'an int label without a task',
     `fit(data, { label: 'age', inputs: { score: standardize() }, network: net });`,
     [
-      `Property 'task' is missing in type '{ label: "age"; inputs: { score: Standardize; }; network: Network; }' but required in type '{ readonly task: "regression" | "binary" | "multiclass"; }'.`,
+      `Property 'task' is missing in type '{ label: "age"; inputs: { score: Standardize; }; network: Network; }' but required in type '{ readonly task: "binary" | "multiclass" | "regression"; }'.`,
     ],
   ],
   [
@@ -85,14 +85,14 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     'several labels, one of them no column',
     `fit(data, { label: ['score', 'spnt'], inputs: { age: standardize() }, network: net });`,
     [
-      `Type '"spnt"' is not assignable to type '"id" | "plan" | "age" | "score" | "spent" | "at" | "churned"'. Did you mean '"spent"'?`,
+      `Type '"spnt"' is not assignable to type '"age" | "at" | "churned" | "id" | "plan" | "score" | "spent"'. Did you mean '"spent"'?`,
     ],
   ],
   [
     'a weight that is no column',
     `fit(data, { label: 'churned', weight: 'scor', inputs: { age: standardize() }, network: net });`,
     [
-      `Type '"scor"' is not assignable to type '"id" | "plan" | "age" | "score" | "spent" | "at" | "churned"'. Did you mean '"score"'?`,
+      `Type '"scor"' is not assignable to type '"age" | "at" | "churned" | "id" | "plan" | "score" | "spent"'. Did you mean '"score"'?`,
     ],
   ],
   [
@@ -113,32 +113,32 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     'a split by what is no column',
     `split(rows, { by: 'idd', fractions: { train: 0.8, validation: 0.1, test: 0.1 }, seed: 7 });`,
     [
-      `Type '"idd"' is not assignable to type '"id" | "plan" | "age" | "score" | "spent" | "at" | "churned" | readonly ("id" | "plan" | "age" | "score" | "spent" | "at" | "churned")[] | undefined'.`,
+      `Type '"idd"' is not assignable to type '"age" | "at" | "churned" | "id" | "plan" | "score" | "spent" | readonly ("age" | "at" | "churned" | "id" | "plan" | "score" | "spent")[] | undefined'.`,
     ],
   ],
   [
     'a split by columns, one of them none',
     `split(rows, { by: ['id', 'pan'], fractions: { train: 0.8, validation: 0.1, test: 0.1 }, seed: 7 });`,
     [
-      `Type '"pan"' is not assignable to type '"id" | "plan" | "age" | "score" | "spent" | "at" | "churned"'. Did you mean '"plan"'?`,
+      `Type '"pan"' is not assignable to type '"age" | "at" | "churned" | "id" | "plan" | "score" | "spent"'. Did you mean '"plan"'?`,
     ],
   ],
   [
     'a stratum that is no column',
     `split(rows, { stratify: 'churnd', fractions: { train: 0.8, validation: 0.1, test: 0.1 }, seed: 7 });`,
     [
-      `Type '"churnd"' is not assignable to type '"id" | "plan" | "age" | "score" | "spent" | "at" | "churned" | undefined'. Did you mean '"churned"'?`,
+      `Type '"churnd"' is not assignable to type '"age" | "at" | "churned" | "id" | "plan" | "score" | "spent" | undefined'. Did you mean '"churned"'?`,
     ],
   ],
   [
     'a time that is no column',
     `split(rows, { time: 'att', cuts: ['2026-01-01', '2026-02-01'] });`,
-    [`Type '"att"' is not assignable to type '"id" | "plan" | "age" | "score" | "spent" | "at" | "churned"'.`],
+    [`Type '"att"' is not assignable to type '"age" | "at" | "churned" | "id" | "plan" | "score" | "spent"'.`],
   ],
   [
     'a split column that is none',
     `split(rows, { column: 'prt' });`,
-    [`Type '"prt"' is not assignable to type '"id" | "plan" | "age" | "score" | "spent" | "at" | "churned"'.`],
+    [`Type '"prt"' is not assignable to type '"age" | "at" | "churned" | "id" | "plan" | "score" | "spent"'.`],
   ],
   [
     'a split of an undeclared dataset',
@@ -166,14 +166,14 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     'a metric of another task',
     `evaluate(onnx, data, { metrics: ['rmse'] });`,
     [
-      `Type '"rmse"' is not assignable to type '"auc" | "logLoss" | "accuracy" | "precision" | "recall" | "f1" | "averagePrecision" | "brier" | "calibrationError"'.`,
+      `Type '"rmse"' is not assignable to type '"accuracy" | "auc" | "averagePrecision" | "brier" | "calibrationError" | "f1" | "logLoss" | "precision" | "recall"'.`,
     ],
   ],
   [
     'a slice that is no column',
     `evaluate(onnx, data, { slices: ['pln'] });`,
     [
-      `Type '"pln"' is not assignable to type '"id" | "plan" | "age" | "score" | "spent" | "at" | "churned"'. Did you mean '"plan"'?`,
+      `Type '"pln"' is not assignable to type '"age" | "at" | "churned" | "id" | "plan" | "score" | "spent"'. Did you mean '"plan"'?`,
     ],
   ],
   [
@@ -185,7 +185,7 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     `evaluate on data without the model's columns`,
     `evaluate(onnx, split(csv('y.csv').as({ age: t.int32, plan: t.string }), { fractions: { train: 0.8, validation: 0.1, test: 0.1 }, seed: 7 }));`,
     [
-      `Property 'churned' is missing in type '{ age: Type<"int32", never>; plan: Type<"string", never>; }' but required in type 'Pick<{ id: Type<"int64", never>; plan: Type<"string", never>; age: Type<"int32", null>; score: Type<"float64", never>; spent: Type<"float32", never>; at: Type<...>; churned: Type<...>; }, "plan" | ... 1 more ... | "churned">'.`,
+      `Property 'churned' is missing in type '{ age: Type<"int32", never>; plan: Type<"string", never>; }' but required in type 'Pick<{ id: Type<"int64", never>; plan: Type<"string", never>; age: Type<"int32", null>; score: Type<"float64", never>; spent: Type<"float32", never>; at: Type<...>; churned: Type<...>; }, "age" | ... 1 more ... | "plan">'.`,
     ],
   ],
   [
@@ -212,14 +212,14 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     'a promotion without a gate',
     `promote(version, { alias: 'champion' });`,
     [
-      `Property 'mend' is missing in type 'Version<"auc" | "logLoss", Onnx<"binary", Pick<{ id: Type<"int64", never>; plan: Type<"string", never>; age: Type<"int32", null>; score: Type<"float64", never>; spent: Type<...>; at: Type<...>; churned: Type<...>; }, "plan" | ... 1 more ... | "churned">, "churned">>' but required in type 'Mend<"promote takes what gate() returns">'.`,
+      `Property 'mend' is missing in type 'Version<"auc" | "logLoss", Onnx<"binary", Pick<{ id: Type<"int64", never>; plan: Type<"string", never>; age: Type<"int32", null>; score: Type<"float64", never>; spent: Type<...>; at: Type<...>; churned: Type<...>; }, "age" | ... 1 more ... | "plan">, "churned">>' but required in type 'Mend<"promote takes what gate() returns">'.`,
     ],
   ],
   [
     'a promotion of several, one without a gate',
     `promote([passed, version], { alias: 'champion' });`,
     [
-      `Property 'mend' is missing in type '(Version<"auc" | "logLoss", Onnx<"binary", Pick<{ id: Type<"int64", never>; plan: Type<"string", never>; age: Type<"int32", null>; score: Type<"float64", never>; spent: Type<...>; at: Type<...>; churned: Type<...>; }, "plan" | ... 1 more ... | "churned">, "churned">> | Gated<...>)[]' but required in type 'Mend<"promote takes what gate() returns">'.`,
+      `Property 'mend' is missing in type '(Gated<Onnx<"binary", Pick<{ id: Type<"int64", never>; plan: Type<"string", never>; age: Type<"int32", null>; score: Type<"float64", never>; spent: Type<"float32", never>; at: Type<...>; churned: Type<...>; }, "age" | ... 1 more ... | "plan">, "churned">> | Version<...>)[]' but required in type 'Mend<"promote takes what gate() returns">'.`,
     ],
   ],
   [
@@ -268,28 +268,28 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     'a deployment without a promotion',
     `deploy(passed, { endpoint: 'x' });`,
     [
-      `Property 'alias' is missing in type 'Gated<Onnx<"binary", Pick<{ id: Type<"int64", never>; plan: Type<"string", never>; age: Type<"int32", null>; score: Type<"float64", never>; spent: Type<"float32", never>; at: Type<...>; churned: Type<...>; }, "plan" | ... 1 more ... | "churned">, "churned">>' but required in type 'Live<unknown>'.`,
+      `Property 'alias' is missing in type 'Gated<Onnx<"binary", Pick<{ id: Type<"int64", never>; plan: Type<"string", never>; age: Type<"int32", null>; score: Type<"float64", never>; spent: Type<"float32", never>; at: Type<...>; churned: Type<...>; }, "age" | ... 1 more ... | "plan">, "churned">>' but required in type 'Live<unknown>'.`,
     ],
   ],
   [
     `predict on rows without the model's inputs`,
     `predict(onnx, csv('y.csv').as({ age: t.int32 }));`,
     [
-      `Property 'plan' is missing in type '{ age: Type<"int32", never>; }' but required in type 'Omit<Pick<{ id: Type<"int64", never>; plan: Type<"string", never>; age: Type<"int32", null>; score: Type<"float64", never>; spent: Type<"float32", never>; at: Type<...>; churned: Type<...>; }, "plan" | ... 1 more ... | "churned">, "churned">'.`,
+      `Property 'plan' is missing in type '{ age: Type<"int32", never>; }' but required in type 'Omit<Pick<{ id: Type<"int64", never>; plan: Type<"string", never>; age: Type<"int32", null>; score: Type<"float64", never>; spent: Type<"float32", never>; at: Type<...>; churned: Type<...>; }, "age" | ... 1 more ... | "plan">, "churned">'.`,
     ],
   ],
   [
     'a kept column that is none',
     `predict(onnx, rows, { keep: ['pln'] });`,
     [
-      `Type '"pln"' is not assignable to type '"id" | "plan" | "age" | "score" | "spent" | "at" | "churned"'. Did you mean '"plan"'?`,
+      `Type '"pln"' is not assignable to type '"age" | "at" | "churned" | "id" | "plan" | "score" | "spent"'. Did you mean '"plan"'?`,
     ],
   ],
   [
     'predict on an undeclared dataset',
     'predict(onnx, raw);',
     [
-      `Property '[declaredColumns]' is missing in type 'UndeclaredDataset' but required in type 'Rows<Omit<Pick<{ id: Type<"int64", never>; plan: Type<"string", never>; age: Type<"int32", null>; score: Type<"float64", never>; spent: Type<"float32", never>; at: Type<...>; churned: Type<...>; }, "plan" | ... 1 more ... | "churned">, "churned">>'.`,
+      `Property '[declaredColumns]' is missing in type 'UndeclaredDataset' but required in type 'Rows<Omit<Pick<{ id: Type<"int64", never>; plan: Type<"string", never>; age: Type<"int32", null>; score: Type<"float64", never>; spent: Type<"float32", never>; at: Type<...>; churned: Type<...>; }, "age" | ... 1 more ... | "plan">, "churned">>'.`,
     ],
   ],
   [
