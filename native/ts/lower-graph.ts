@@ -162,7 +162,8 @@ export class Lowering {
       if (run.column === null) joined.push(parts[run.first]!);
       else {
         const { column: first, count } = run;
-        joined.push(this.push('feedBlock', `${node.name}.block`, [], 'float32', [-1, count], { first, count }));
+        const columns = this.#places.floats.length;
+        joined.push(this.push('feedBlock', `${node.name}.block`, [], 'float32', [-1, count], { first, count, columns }));
       }
     }
     if (joined.length === 1) return joined[0]!;
