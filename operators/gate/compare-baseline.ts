@@ -12,6 +12,7 @@ import { metricDirection, prepareMetric } from '../evaluate/metrics/metric-table
 import { type Predictions, selectRows } from '../evaluate/metrics/predictions.js';
 import { openTestSession, readSignature, type ScoredRows, scoreRows } from '../evaluate/scored-rows.js';
 import type { DatasetView } from '../split/read-dataset.js';
+import { splitSchema } from '../split/split-options.js';
 import { rowIdentitySql } from '../split/split-sql.js';
 import type { Baseline, ComparedMetric } from './evidence.js';
 import { LEAST_UNSEEN_ROWS } from './judge.js';
@@ -49,8 +50,9 @@ export async function compareWithBaseline(context: OperatorContext, request: Com
   const difference = signatureDifference(ours, theirs);
   if (difference !== null) return { kind: 'incompatible', version, reason: difference };
   const seen = await openSeen(context, holder);
+  const identity = seen === null ? null : identitySql(seen, split, dataset);
   await using sql = await openTestSession(context, [dataset.directory, ...(seen === null ? [] : [seen.directory])]);
-  const extras: Record<string, string> = seen === null ? {} : { seen: seenSql(seen, split, dataset) };
+  const extras: Record<string, string> = seen === null || identity === null ? {} : { seen: seenSql(seen, identity) };
   let theirRows: ScoredRows;
   let theirPredictions: Predictions;
   try {
@@ -62,7 +64,7 @@ export async function compareWithBaseline(context: OperatorContext, request: Com
   }
   const seenRows = theirRows.extras['seen']?.reduce<number>((sum, cell) => sum + (cell === true ? 1 : 0), 0) ?? null;
   const unseen = theirRows.rows - (seenRows ?? 0);
-  const isContaminated = seenRows !== null && unseen < LEAST_UNSEEN_ROWS && seenRows > 0;
+  const isContaminated = seenRows !== null && unseen < LEAST_UNSEEN_ROWS;
   if (isContaminated && request.contaminated === 'block') {
     return { kind: 'contaminated', version, unseen, rows: theirRows.rows };
   }
@@ -141,9 +143,23 @@ async function openSeen(context: OperatorContext, holder: ModelVersion): Promise
   return typeof digest === 'string' ? await context.artifacts.open(digest) : null;
 }
 
-function seenSql(seen: Artifact, split: SplitSpec, dataset: DatasetView): string {
+function seenSql(seen: Artifact, identity: string): string {
   const file = quoteLiteral(join(seen.directory, 'seen.parquet'));
-  return `${rowIdentitySql(split, dataset)} IN (SELECT identity FROM read_parquet(${file}))`;
+  return `${identity} IN (SELECT identity FROM read_parquet(${file}))`;
+}
+
+/**
+ * What names a row, by the split that the baseline was registered with where its artifact keeps it, else by ours.
+ * null where the dataset lacks a column of it: then nobody can say what it has seen.
+ */
+function identitySql(seen: Artifact, split: SplitSpec, dataset: DatasetView): string | null {
+  const kept = splitSchema.safeParse((seen.manifest.meta as { readonly split?: unknown } | null)?.split);
+  try {
+    return rowIdentitySql(kept.success ? kept.data : split, dataset);
+  } catch (error) {
+    if (kept.success && isMillraceError(error) && error.code === 'SQL_UNKNOWN_COLUMN') return null;
+    throw error;
+  }
 }
 
 function definedOrNull(value: number): number | null {

@@ -131,7 +131,7 @@ function judgeComparison(condition: NoWorseThan, evidence: Evidence): GateLine {
         ...shared,
         value: null,
         passed: false,
-        note: `${alias} (version ${baseline.version}) has seen all but ${baseline.unseen} of ${baseline.rows} test rows; a comparison needs ${LEAST_UNSEEN_ROWS}`,
+        note: `${alias} (version ${baseline.version}) has not seen ${baseline.unseen} of ${baseline.rows} test rows; a comparison needs ${LEAST_UNSEEN_ROWS}`,
         code: 'GATE_BASELINE_CONTAMINATED',
       });
     case 'compared': {

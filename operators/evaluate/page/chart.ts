@@ -11,6 +11,8 @@ export interface Axis {
   readonly label: string;
   readonly low: number;
   readonly high: number;
+  /** Ticks at whole numbers alone. */
+  readonly isWhole?: boolean;
 }
 
 /** A plot area with data coordinates; x and y give the place in the drawing. */
@@ -68,7 +70,7 @@ export function line(plot: Plot, from: readonly [number, number], to: readonly [
 }
 
 function ticks(axis: Axis): number[] {
-  const step = roundStep(axis.high - axis.low);
+  const step = Math.max(roundStep(axis.high - axis.low), axis.isWhole === true ? 1 : 0);
   const first = Math.ceil(axis.low / step - 1e-9);
   const count = Math.floor(axis.high / step + 1e-9) - first + 1;
   return Array.from({ length: count }, (_, i) => (first + i) * step);

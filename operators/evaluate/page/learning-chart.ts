@@ -6,10 +6,8 @@ import { formatNumber, html, type Markup } from './markup.js';
 export function learningFigure({ learning, bestEpoch }: Report): Markup {
   const train = learning.map((point) => ({ x: point.epoch, y: point.trainLoss }));
   const validation = learning.map((point) => ({ x: point.epoch, y: point.validationLoss }));
-  const horizontal = axisOver(
-    'Epoch',
-    train.map((point) => point.x),
-  );
+  const epochs = train.map((point) => point.x);
+  const horizontal = { ...axisOver('Epoch', epochs), isWhole: true };
   const vertical = axisOver(
     'Loss',
     [...train, ...validation].map((point) => point.y),

@@ -23,7 +23,7 @@ export function sliceFigure(report: Report, slice: SliceColumn): Markup {
     omitted.values > 0
       ? ` ${formatCount(omitted.values)} further values with ${formatCount(omitted.rows)} rows (${formatPercent(omitted.rows / report.rows)}) are left out.`
       : null;
-  return html`<figure class="wide"><h3>By ${slice.column}</h3><div class="scroll"><table class="bars"><thead><tr><th scope="col">${slice.column}</th><th scope="col" class="number">Rows</th><td></td><th scope="col" class="number">${metricTitle(report.task, first)}</th><td class="plot quiet">95% interval</td>${further.map((name) => html`<th scope="col" class="number">${metricTitle(report.task, name)}</th>`)}</tr></thead><tbody>${rows}</tbody></table></div><figcaption>The vertical line is ${metricTitle(report.task, first)} over all rows (${formatNumber(overall.value)}). A dash: undefined on these rows, such as AUC with one class.${note}</figcaption></figure>`;
+  return html`<figure class="wide"><h3>By ${slice.column}</h3><div class="scroll"><table class="bars"><thead><tr><th scope="col">${slice.column}</th><th scope="col" class="number">Rows</th><td></td><th scope="col" class="number">${metricTitle(report.task, first)}</th><td class="plot quiet">95% interval</td>${further.map((name) => html`<th scope="col" class="number">${metricTitle(report.task, name)}</th>`)}</tr></thead><tbody>${rows}</tbody></table></div><figcaption>The vertical line is ${metricTitle(report.task, first)} over all rows (${formatNumber(overall.value)}). A dash: it has no value on these rows, such as AUC where they are all of one class.${note}</figcaption></figure>`;
 }
 
 function spanOf(values: readonly MetricValue[]): { readonly low: number; readonly high: number } {

@@ -193,7 +193,7 @@ describe('judge', () => {
     expect(against({ kind: 'contaminated', version: 2, unseen: 12, rows: 1000 })).toMatchObject({
       passed: false,
       code: 'GATE_BASELINE_CONTAMINATED',
-      note: 'champion (version 2) has seen all but 12 of 1000 test rows; a comparison needs 200',
+      note: 'champion (version 2) has not seen 12 of 1000 test rows; a comparison needs 200',
     });
   });
 
