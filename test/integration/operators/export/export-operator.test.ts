@@ -166,6 +166,68 @@ describe('exportOnnx', () => {
     expect(first!['income'] as number).toBeGreaterThan(3_000);
   });
 
+  it('gives the feed and the request one meaning for every input, missing and unseen values included', async () => {
+    const wide = [
+      ...columns,
+      column('n1', 'float64', true),
+      column('n2', 'int64', true),
+      column('n3', 'float32', true),
+      column('n4', 'int32', true),
+      column('n5', 'float64', true),
+      column('c1', 'int64', true),
+      column('c2', 'int32'),
+      column('c3', 'string'),
+      column('c4', 'string', true),
+      column('w', 'float64'),
+    ];
+    const holes = (name: string, sql: string, every: number) =>
+      `CASE WHEN id % ${every} = 0 THEN NULL ELSE ${sql} END AS ${name}`;
+    const dataset = await chain.dataset(
+      `SELECT *, ${holes('n1', '(hash(id) % 1000)::DOUBLE / 3', 3)}, ${holes('n2', '(hash(id) % 90)::BIGINT', 4)},
+         ${holes('n3', '((hash(id) % 77)::FLOAT / 7)::FLOAT', 5)}, ${holes('n4', '(hash(id) % 12)::INTEGER', 6)},
+         ${holes('n5', '(hash(id) % 5)::DOUBLE', 8)}, ${holes('c1', '(hash(id) % 9)::BIGINT', 9)}, (hash(id) % 6)::INTEGER AS c2,
+         'v' || (id % 40) AS c3, ${holes('c4', "'v' || (id * id % 1500)", 10)}, 1.0 + id % 3 AS w FROM (${select})`,
+      wide,
+      ['id'],
+    );
+    const all = {
+      plan: nn.embed({ dimension: 3 }),
+      age: nn.minMax(),
+      n1: nn.piecewiseLinear({ bins: 9 }),
+      n2: nn.log1p(),
+      n3: nn.standardize({ missing: 'mean' }),
+      n4: nn.bucketize({ edges: [2, 5.5], embed: 2 }),
+      n5: nn.bucketize({ bins: 4 }),
+      income: nn.bucketize({ bins: 7 }),
+      maybe: nn.passthrough(),
+      active: nn.embed({ dimension: 2 }),
+      c1: nn.oneHot(),
+      c2: nn.embed({ dimension: 2, minCount: 400 }),
+      c3: nn.embed({ dimension: 4, vocabulary: 'v' }),
+      c4: nn.embed({ dimension: 2, vocabulary: 'v' }),
+    };
+    const loss = nn.categoricalCrossEntropy({ classWeights: { c: 30 }, labelSmoothing: 0.05 });
+    const source = { label: 'grade', task: 'multiclass' as const, inputs: all, network, loss, weight: 'w' };
+    const { onnx, statistics } = await chain.export({ dataset, columns: wide, split, source, maxEpochs: 2 });
+    expect(onnx.result.summary).toMatchObject({ parity: { output: 'probabilities', tolerance: 1e-5 } });
+    const { sizes } = JSON.parse(await readFile(join(statistics.directory, 'statistics.json'), 'utf8')) as {
+      sizes: Record<string, number>;
+    };
+    expect(sizes['shared/v.vocabulary']).toBeGreaterThan(40);
+    const predicted = await chain.predict(
+      onnx.artifact,
+      dataset,
+      ['grade'],
+      [column('probability', 'float32'), column('class', 'string')],
+    );
+    const [share] = await chain.bench.rows(
+      predicted.artifact,
+      "SELECT avg((class = 'c')::INTEGER) AS predicted, avg((grade = 'c')::INTEGER) AS real",
+    );
+    // A class that weighs thirty times as much is predicted far more often than it occurs.
+    expect(share!['predicted'] as number).toBeGreaterThan(1.5 * (share!['real'] as number));
+  });
+
   it('writes the same bytes again, and has a key of the columns that it reads', async () => {
     const dataset = await chain.dataset(select, columns, ['id']);
     const source = {
