@@ -6,8 +6,9 @@ import type { InferenceSession } from '../../pipelines/contracts/infer.js';
 import { defineOperator, type OperatorContext } from '../../pipelines/contracts/operator.js';
 import type { ModelSignature } from '../../pipelines/contracts/signature.js';
 import { quoteIdentifier, type SqlSession } from '../../pipelines/contracts/sql.js';
-import { canonicalJson } from '../../pipelines/plan/digest.js';
+import { canonicalJson, digestOf } from '../../pipelines/plan/digest.js';
 import { artifactOfKind, type DatasetView, readDataset } from '../split/read-dataset.js';
+import { rowIdentityColumns, splitColumns } from '../split/split-sql.js';
 import { evaluateOptionsSchema, type ResolvedEvaluateOptions } from './evaluate-options.js';
 import { permutationImportance } from './importance.js';
 import { labeledPredictions } from './labeled-predictions.js';
@@ -42,6 +43,26 @@ export const evaluateOperator = defineOperator<ResolvedEvaluateOptions>({
   outputs: { report: 'report' },
   weight: 'sql',
   engines: ['duckdb', 'onnxruntime', 'libtorch'],
+  async keyParts(_context, { options, inputs }) {
+    const bundle = artifactOfKind(inputs, 'onnx', 'onnx');
+    const dataset = readDataset(artifactOfKind(inputs, 'dataset', 'dataset'));
+    const signature = await readSignature(bundle);
+    const { split } = options;
+    const read = new Set([
+      ...signature.inputs.map((input) => input.column.name),
+      ...signature.labels,
+      ...options.slices,
+      ...splitColumns(split, dataset),
+      ...rowIdentityColumns(split, dataset),
+    ]);
+    const columns = dataset.columns.filter((column) => read.has(column.name));
+    return {
+      ...Object.fromEntries(Object.entries(options).map(([name, value]) => [`options.${name}`, digestOf(value)])),
+      'input.onnx': bundle.digest,
+      ...(inputs['model'] === undefined ? {} : { 'input.model': artifactOfKind(inputs, 'model', 'model').digest }),
+      ...Object.fromEntries(columns.map((column) => [`column ${column.name}`, column.digest])),
+    };
+  },
   async run(context, { options, inputs }) {
     const bundle = artifactOfKind(inputs, 'onnx', 'onnx');
     const model = inputs['model'] === undefined ? null : artifactOfKind(inputs, 'model', 'model');

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { evaluateOperator } from '../../../../operators/evaluate/evaluate-operator.js';
 import { readReport } from '../../../../operators/evaluate/report.js';
 import type { Artifact } from '../../../../pipelines/contracts/artifacts.js';
+import type { KeyContext } from '../../../../pipelines/contracts/operator.js';
 import { runPython } from '../../../peers/python.js';
 import {
   binaryModel,
@@ -107,6 +108,22 @@ output = {
     expect((await evaluate(onnx, dataset, options)).artifact.digest).toBe(
       (await evaluate(onnx, dataset, options)).artifact.digest,
     );
+  });
+
+  it('has a key of the columns that it reads alone', async () => {
+    const onnx = await world.bundle(binaryModel(2), binarySignature);
+    const parts = async (select: string, slices: readonly string[]) => {
+      const dataset = await world.dataset(select, ['id']);
+      const stage = {
+        options: evaluateOperator.options.parse({ ...defaults, slices }),
+        inputs: { onnx: input('onnx', onnx), dataset: input('dataset', dataset) },
+      };
+      return evaluateOperator.keyParts!(world.context('run', 'report') as KeyContext, stage);
+    };
+    const columns = (found: Readonly<Record<string, string>>) =>
+      Object.keys(found).flatMap((name) => (name.startsWith('column ') ? [name.slice(7)] : []));
+    expect(columns(await parts(customers(10), []))).toEqual(['id', 'x', 'plan', 'churned']);
+    expect(columns(await parts(customers(10), ['age']))).toEqual(['id', 'x', 'plan', 'age', 'churned']);
   });
 
   it('measures a multiclass model', async () => {
