@@ -7,26 +7,23 @@ import { operatorSources } from './operator-sources.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Every file that runs by itself: the public entrances, the command, and what is started as a child process. */
-const entries = [
-  'pipelines/index.ts',
-  'pipelines/nn.ts',
-  'pipelines/types.ts',
-  'workflows/run.ts',
-  'workflows/testing.ts',
+/** What programs import. Packages stay outside, so that a program and Millrace share them. */
+const libraryEntries = ['pipelines/index.ts', 'pipelines/nn.ts', 'pipelines/types.ts', 'workflows/run.ts', 'workflows/testing.ts'];
+
+/** What runs as a process or thread of its own. Pure JavaScript is bundled in: hundreds of small files would cost the command its start. */
+const processEntries = [
+  'cli/main.ts',
   'workflows/children/compile-main.ts',
   'workflows/children/custom-main.ts',
   'native/ts/rank-main.ts',
   'native/ts/feed-main.ts',
   'connectors/metadata-store/sqlite-worker.ts',
   'serving/inference-worker.ts',
-  'cli/main.ts',
-].filter((entry) => existsSync(`${root}/${entry}`));
+];
+const nativePackages = ['@duckdb/*', 'onnxruntime-node', 'onnxruntime-common', 'libsql', 'esbuild', '@node-rs/*', 'fastify', 'apache-arrow', 'typescript'];
 
-const { metafile } = await build({
-  metafile: true,
+const common = {
   absWorkingDir: root,
-  entryPoints: entries,
   outdir: 'dist',
   outbase: '.',
   bundle: true,
@@ -34,14 +31,26 @@ const { metafile } = await build({
   format: 'esm',
   platform: 'node',
   target: 'node20',
-  packages: 'external',
-  chunkNames: 'chunks/[name]-[hash]',
   sourcemap: true,
+  metafile: true,
   logLevel: 'warning',
-});
+};
+const builds = await Promise.all([
+  build({ ...common, entryPoints: libraryEntries, packages: 'external', chunkNames: 'chunks/[name]-[hash]' }),
+  build({
+    ...common,
+    entryPoints: processEntries,
+    external: nativePackages,
+    chunkNames: 'chunks/process-[name]-[hash]',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    // CommonJS packages in the bundle ask for Node's own modules by require.
+    banner: { js: "import { createRequire as __createRequire } from 'node:module'; globalThis.require ??= __createRequire(import.meta.url);" },
+  }),
+]);
 
 // Chunks of earlier builds go; those of this one stay readable for processes that run.
-const written = new Set(Object.keys(metafile.outputs).map((path) => path.split('/').pop()));
+const written = new Set(builds.flatMap(({ metafile }) => Object.keys(metafile.outputs)).map((path) => path.split('/').pop()));
 for (const name of existsSync(`${root}/dist/chunks`) ? readdirSync(`${root}/dist/chunks`) : []) {
   if (!written.has(name)) rmSync(`${root}/dist/chunks/${name}`);
 }

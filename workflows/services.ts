@@ -1,11 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDiskArtifactStore } from '../connectors/artifact-store/disk-artifact-store.js';
-import { openSqlEngine } from '../connectors/duckdb/sql-engine.js';
+import { openLazySqlEngine } from '../connectors/duckdb/lazy-sql-engine.js';
 import { hashSources } from '../connectors/files/hash-sources.js';
 import { openSqliteMetadataStore } from '../connectors/metadata-store/sqlite-metadata-store.js';
 import { openInferenceEngine } from '../connectors/onnxruntime/inference-engine.js';
-import { openEventLog } from '../connectors/tensorboard/event-log.js';
 import type { ArtifactStore } from '../pipelines/contracts/artifacts.js';
 import type { OpenEventLog } from '../pipelines/contracts/events.js';
 import type { InferenceEngine } from '../pipelines/contracts/infer.js';
@@ -54,7 +53,7 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
     openSqliteMetadataStore({ file: join(directory, 'metadata.sqlite'), namespace: 'default' }),
   ]);
   const sql = memoizedSqlEngine(
-    openSqlEngine({
+    openLazySqlEngine({
       threads: options.threads,
       memoryLimitMb: options.memoryLimitMb,
       temporaryDirectory: join(directory, 'tmp'),
@@ -76,7 +75,7 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
     sql,
     infer,
     custom: createCustomRunner({ artifacts, memoryLimitMb: options.memoryLimitMb }),
-    events: openEventLog,
+    events: async (path) => (await import('../connectors/tensorboard/event-log.js')).openEventLog(path),
     keyEnvironment: {
       operatorDigest,
       engineVersions: engineVersions(sql, infer),

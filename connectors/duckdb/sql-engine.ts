@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type DuckDBConnection, version as duckdbVersion } from '@duckdb/node-api';
+import type { DuckDBConnection } from '@duckdb/node-api';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import type { SqlEngine, SqlSession, SqlSessionOptions, StatementInfo } from '../../pipelines/contracts/sql.js';
 import type { SourceSpec } from '../../pipelines/plan/relation.js';
@@ -11,6 +11,7 @@ import { expandSource } from '../files/expand-source.js';
 import { cancelled, mapDuckdbError } from './duckdb-errors.js';
 import { checkDuckdbOptions, type DuckdbOptions } from './duckdb-options.js';
 import { DuckdbSession } from './duckdb-session.js';
+import { duckdbEngineVersion } from './engine-version.js';
 import { InstanceMaker } from './hardened-instance.js';
 import { inspectStatement, lineAndColumn } from './inspect-statement.js';
 
@@ -20,7 +21,7 @@ export function openSqlEngine(options: DuckdbOptions): SqlEngine {
 }
 
 class DuckdbEngine implements SqlEngine {
-  readonly version = `duckdb ${duckdbVersion().replace(/^v/, '')}`;
+  readonly version = duckdbEngineVersion();
   readonly #options: DuckdbOptions;
   readonly #instances = new InstanceMaker();
   #parser: Promise<DuckDBConnection> | null = null;

@@ -1,4 +1,8 @@
 import { z } from 'zod';
+import type { Json } from '../contracts/json.js';
+
+/** Options are checked by their operator; walking every graph in them here would cost each run tens of milliseconds. */
+const json = z.custom<Json>((value) => value !== undefined, 'a JSON value');
 
 const reference = z.strictObject({ stage: z.string(), output: z.string() });
 
@@ -9,7 +13,7 @@ export const planStageSchema = z.strictObject({
   class: z.enum(['pure', 'reads', 'acts']),
   inputs: z.record(z.string(), reference),
   /** Resolved options of the operator. */
-  options: z.json(),
+  options: json,
   /** True where consumers hold this stage inside their own options: it never runs by itself. */
   fused: z.boolean(),
   /** Stages that must have ended well before this one though it takes nothing from them. */
@@ -20,7 +24,7 @@ export const planStageSchema = z.strictObject({
 export const planSchema = z.strictObject({
   formatVersion: z.literal(1),
   pipeline: z.string(),
-  params: z.json(),
+  params: json,
   stages: z.array(planStageSchema),
 });
 
