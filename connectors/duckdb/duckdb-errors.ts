@@ -274,17 +274,20 @@ function fromValues(message: string, path: string): MillraceError | null {
     const column = /casting from source column (.+?)\s*$/.exec(text)?.[1];
     return new MillraceError(isRange ? 'DATA_OUT_OF_RANGE' : 'DATA_TYPE', {
       path,
-      expected: `values that cast to ${target ?? 'the type'}${column === undefined ? '' : ` in '${column}'`}`,
+      expected: `values that cast to ${target === undefined ? 'the type' : (typeNames[target] ?? target.toLowerCase())}${column === undefined ? '' : ` in '${column}'`}`,
       received: isRange ? 'one out of its range' : 'one that does not',
       hint: 'Clean the values before the cast, or use TRY_CAST and handle NULL.',
     });
   }
   if (text.startsWith('Out of Range Error')) {
+    const isOverflow = /overflow/i.test(text);
     return new MillraceError('DATA_OUT_OF_RANGE', {
       path,
-      expected: 'arithmetic that stays in its type',
+      expected: isOverflow ? 'arithmetic that stays in its type' : 'arguments that the function is defined for',
       received: withoutValues(text.replace('Out of Range Error: ', '')).replace(/[.!]$/, ''),
-      hint: 'Cast an operand to a wider type first.',
+      hint: isOverflow
+        ? 'Cast an operand to a wider type first.'
+        : 'Filter such rows, or write CASE WHEN around the call.',
     });
   }
   const raised = /^Invalid Input Error: (.*)/.exec(text)?.[1];

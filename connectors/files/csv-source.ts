@@ -48,8 +48,8 @@ export async function openCsv(
   return {
     sql: parts.join(' UNION ALL '),
     columns,
-    // Trimmed fields are cast after the file is read; the others while it is.
-    needsCast: spec.trim || columns.some((column) => !column.type.nullable),
+    // Trimmed fields of declared types are cast after the file is read; the others while it is.
+    needsCast: spec.columns !== null && (spec.trim || columns.some((column) => !column.type.nullable)),
   };
 }
 
@@ -115,6 +115,12 @@ function textSelect(spec: CsvSpec, shape: Shape): string {
   return `SELECT ${fields.join(', ')} FROM ${readCall(spec, shape.names, shape.files, () => 'VARCHAR')}`;
 }
 
+/** Types that were sniffed from the trimmed text hold for it; declared ones are for a checked cast. */
+function fieldValue(spec: CsvSpec, column: Column): string {
+  const text = fieldText(spec, column.name);
+  return spec.trim && spec.columns === null ? `CAST(${text} AS ${duckdbType(column.type)})` : text;
+}
+
 function fieldText(spec: CsvSpec, name: string): string {
   const field = quoteIdentifier(name);
   if (!spec.trim) return field;
@@ -140,7 +146,7 @@ async function selects(
     columns
       .map(
         (column) =>
-          `${column.name === spec.lineNumber ? line : fieldText(spec, column.name)} AS ${quoteIdentifier(column.name)}`,
+          `${column.name === spec.lineNumber ? line : fieldValue(spec, column)} AS ${quoteIdentifier(column.name)}`,
       )
       .join(', ');
   const call = (files: readonly string[]): string => readCall(spec, shape.names, files, typeOf);

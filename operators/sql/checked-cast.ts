@@ -54,13 +54,34 @@ export function isRangeCast(cast: ColumnCast): boolean {
   return isNumber(cast.source) && isNumber(cast.target.type);
 }
 
-/** Whether the table knows a cast at all: lists stay lists, structs keep their shape, bytes are bytes. */
+const families: Readonly<Record<ColumnType['kind'], string>> = {
+  bool: 'number',
+  int8: 'number',
+  int16: 'number',
+  int32: 'number',
+  int64: 'number',
+  uint8: 'number',
+  uint16: 'number',
+  uint32: 'number',
+  uint64: 'number',
+  float32: 'number',
+  float64: 'number',
+  decimal: 'number',
+  string: 'text',
+  bytes: 'bytes',
+  date: 'time',
+  timestamp: 'time',
+  list: 'list',
+  tensor: 'list',
+  struct: 'struct',
+};
+
+/** Whether the table knows a cast at all: between numbers, between times, and both from and to text; lists and structs keep their shape. */
 export function isCastable(source: ColumnType, target: ColumnType): boolean {
-  const shapeOf = (type: ColumnType): string => {
-    if (type.kind === 'list' || type.kind === 'tensor') return 'list';
-    return type.kind === 'struct' || type.kind === 'bytes' ? type.kind : 'scalar';
-  };
-  return shapeOf(source) === shapeOf(target);
+  const [from, to] = [families[source.kind], families[target.kind]];
+  if (from === to) return true;
+  const isScalar = (family: string): boolean => family === 'number' || family === 'time';
+  return (from === 'text' && isScalar(to)) || (to === 'text' && isScalar(from));
 }
 
 /** The error for a cast that there is not. */

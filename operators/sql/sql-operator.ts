@@ -1,7 +1,7 @@
-import { writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatasetMeta } from '../../pipelines/contracts/artifacts.js';
-import { isMillraceError, MillraceError } from '../../pipelines/contracts/errors.js';
+import { isMillraceError, MillraceError, nearestName } from '../../pipelines/contracts/errors.js';
 import type { Json } from '../../pipelines/contracts/json.js';
 import {
   defineOperator,
@@ -14,9 +14,16 @@ import type { Column } from '../../pipelines/types/column-type.js';
 import { typeText } from '../../pipelines/types/type-table.js';
 import { type ColumnCast, isRangeCast } from './checked-cast.js';
 import { describeFile } from './column-digests.js';
-import { atPath, type CompiledRelation, castColumns, compileRelation, withClause } from './compile-relation.js';
+import {
+  atPath,
+  type CompiledRelation,
+  castColumns,
+  compileRelation,
+  sourceKey,
+  withClause,
+} from './compile-relation.js';
 import { datasetTable } from './dataset-table.js';
-import { checkCasts, declaredColumns, sourceFiles } from './describe-relation.js';
+import { checkCasts, declaredColumns, sourcesOf } from './describe-relation.js';
 import { remainingSensitivity } from './order-sensitivity.js';
 import { sqlKeyParts } from './sql-key.js';
 import { type SqlOptions, sqlOptions } from './sql-options.js';
@@ -48,7 +55,7 @@ async function runSql(context: OperatorContext, stage: OperatorStage<SqlOptions>
   const writer = await context.artifacts.create('dataset');
   try {
     const target = join(writer.directory, partition);
-    const readable = await readablePaths(context, stage);
+    const readable = await readableOf(context, stage);
     const open = (threads: number): Promise<SqlSession> =>
       context.sql.open({
         readable: readable.paths,
@@ -68,6 +75,7 @@ async function runSql(context: OperatorContext, stage: OperatorStage<SqlOptions>
       session.onProgress((fraction) => context.progress({ fraction, message: 'writing rows' }));
       await writeFile(join(context.records, 'statement.sql'), `${prepared.select}\n`);
       const rows = await write(context, session, prepared, target);
+      await checkUnchanged(readable);
       if (stage.options.key.length > 0 && rows > 1) await proveKey(context, session, stage.options.key, target, rows);
       const columns = prepared.casts.map((cast) => cast.target);
       const file = await describeFile(session, target, columns, rows, context.signal);
@@ -100,15 +108,57 @@ async function runSql(context: OperatorContext, stage: OperatorStage<SqlOptions>
   }
 }
 
-async function readablePaths(
-  context: OperatorContext,
-  stage: OperatorStage<SqlOptions>,
-): Promise<{ files: Map<string, readonly string[]>; paths: readonly string[] }> {
-  const files = await sourceFiles(context.sql, stage.options.relation, context.root, context.stage);
+/** What a stage may read, and the state in which its source files were found. */
+interface Readable {
+  readonly files: ReadonlyMap<string, readonly string[]>;
+  readonly paths: readonly string[];
+  readonly states: ReadonlyMap<string, string>;
+}
+
+async function readableOf(context: OperatorContext, stage: OperatorStage<SqlOptions>): Promise<Readable> {
+  const { relation } = stage.options;
+  const files = new Map<string, readonly string[]>();
+  const states = new Map<string, string>();
+  for (const source of sourcesOf(relation)) {
+    const hashed = await context.sources(source.source.path, context.stage);
+    files.set(
+      sourceKey(source),
+      hashed.map((file) => file.path),
+    );
+    for (const { path, bytes } of hashed) {
+      const state = await stateOf(path);
+      if (state.bytes !== BigInt(bytes)) throw sourceChanged(path);
+      states.set(path, state.text);
+    }
+  }
   const inputs = Object.values(stage.inputs).flatMap((input) =>
     Object.values(input.artifacts).map((artifact) => artifact.directory),
   );
-  return { files, paths: [...[...files.values()].flat(), ...inputs] };
+  return { files, paths: [...[...files.values()].flat(), ...inputs], states };
+}
+
+/** The key holds the content that was hashed: rows of another content must not be kept under it. */
+async function checkUnchanged(readable: Readable): Promise<void> {
+  for (const [path, before] of readable.states) {
+    if ((await stateOf(path)).text !== before) throw sourceChanged(path);
+  }
+}
+
+async function stateOf(path: string): Promise<{ readonly text: string; readonly bytes: bigint }> {
+  const found = await stat(path, { bigint: true }).catch(() => null);
+  return found === null
+    ? { text: '', bytes: -1n }
+    : { text: `${found.size} ${found.mtimeNs} ${found.ino}`, bytes: found.size };
+}
+
+function sourceChanged(path: string): MillraceError {
+  return new MillraceError('SOURCE_CHANGED', {
+    path,
+    expected: 'a file that stays as it is while the run reads it',
+    received: 'one that changed',
+    hint: 'Run again once its writer is done.',
+    retryable: true,
+  });
 }
 
 async function prepare(
@@ -132,6 +182,7 @@ async function prepare(
   const declared = stage.options.columns ?? declaredColumns(relation);
   const casts = castColumns(compiled.columns, declared ?? compiled.columns, false, context.stage);
   if (declared !== null) await checkCasts(session, compiled, casts, context.stage);
+  checkKey(context.stage, key, casts);
   const fields = casts.map((cast) => `${cast.expression} AS ${quoteIdentifier(cast.target.name)}`);
   const order = orderOf(
     casts.map((cast) => cast.target),
@@ -140,6 +191,22 @@ async function prepare(
   const select = `${withClause(compiled.steps)}SELECT ${fields.join(', ')}\nFROM ${compiled.table}\nORDER BY ${order.join(', ')}`;
   const oneThread = await remainingSensitivity(session, compiled.orderSensitive, select, compiled.values);
   return { compiled, casts, select, oneThread };
+}
+
+function checkKey(stage: string, key: readonly string[], casts: readonly ColumnCast[]): void {
+  const names = casts.map((cast) => cast.target.name);
+  const unknown = key.find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  const near = nearestName(unknown, names);
+  throw new MillraceError('CONFIG_INVALID', {
+    path: `${stage}.key`,
+    expected: `columns of the result, such as ${names
+      .slice(0, 8)
+      .map((name) => `'${name}'`)
+      .join(', ')}`,
+    received: `'${unknown}'`,
+    ...(near === null ? {} : { hint: `Did you mean '${near}'?` }),
+  });
 }
 
 /** A total order: by the key, which is proven unique, else by all columns. Positions, since names may be shadowed. */

@@ -108,7 +108,7 @@ export function withoutSemicolon(text: string): string {
     const trimmed = part.text.trimEnd();
     if (trimmed === '') continue;
     if (!trimmed.endsWith(';')) break;
-    parts[index] = { kind: 'code', text: trimmed.replace(/[;\s]+$/, '') };
+    parts[index] = { kind: 'code', text: trimmed.replace(/[;\s]+$/, '') + part.text.slice(trimmed.length) };
   }
   return parts.map((part) => part.text).join('');
 }

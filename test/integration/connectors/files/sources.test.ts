@@ -80,8 +80,8 @@ test('reads a file without header by names, trims, and takes words for NULL', as
   expect(await read(spec)).toEqual({
     columns: [column('age', 'int64', true), column('work', 'string', true), column('note', 'string', true)],
     rows: [
-      { age: '39', work: 'State-gov', note: null },
-      { age: '50', work: null, note: 'x' },
+      { age: 39n, work: 'State-gov', note: null },
+      { age: 50n, work: null, note: 'x' },
     ],
   });
 });

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the texts show users what to write.
-import { writeFile } from 'node:fs/promises';
+import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Relation, SourceSpec } from '../../../../pipelines/plan/relation.js';
@@ -388,4 +388,53 @@ test('runs float sums on one thread and says so, and integer sums on all', async
   expect(await because(sql('SELECT range AS k, row_number() OVER (ORDER BY range) AS n FROM range(9)'))).toEqual([
     'row_number OVER',
   ]);
+});
+
+test.each<[string, Relation, string[], string, string]>([
+  [
+    'a key that the result lacks',
+    sql('SELECT 1 AS id'),
+    ['idd'],
+    'CONFIG_INVALID',
+    "rows.key: expected columns of the result, such as 'id'; received 'idd'. Did you mean 'id'?",
+  ],
+  [
+    "a cast of the user's own that fails",
+    sql("SELECT CAST(s AS INT) AS x FROM (SELECT 'secret' AS s)"),
+    [],
+    'DATA_TYPE',
+    'rows: expected values that cast to int32; received one that does not. Clean the values before the cast, or use TRY_CAST and handle NULL.',
+  ],
+  [
+    'an overflow',
+    sql('SELECT range * 9223372036854775807 AS x FROM range(3)'),
+    [],
+    'DATA_OUT_OF_RANGE',
+    'rows: expected arithmetic that stays in its type; received Overflow in multiplication of INT64 (…). Cast an operand to a wider type first.',
+  ],
+])('refuses %s', async (_, relation, key, code, message) => {
+  const error = await errorOf(bench.run({ relation, key }));
+  expect({ ...error, message: error.message.replace(" in 's'", '').replace(/^rows:\d+:\d+/, 'rows') }).toEqual({
+    code,
+    message,
+  });
+});
+
+test('refuses rows of a file that changed while they were read', async () => {
+  await writeFile(
+    join(bench.root, 'moving.csv'),
+    `id\n${Array.from({ length: 400_000 }, (_, index) => index).join('\n')}\n`,
+  );
+  const running = errorOf(
+    bench.run({ relation: sql('SELECT id, md5(id::VARCHAR) AS h FROM {{0}}', [csv('moving.csv')]) }),
+  );
+  const timer = setInterval(() => void appendFile(join(bench.root, 'moving.csv'), '1\n'), 5);
+  const error = await running;
+  clearInterval(timer);
+  expect({ ...error, message: error.message.replace(bench.root, 'ROOT') }).toEqual({
+    code: 'SOURCE_CHANGED',
+    message: expect.stringMatching(
+      /^ROOT\/moving\.csv: expected a file that stays as it is while .* read.*; received one that (changed|is being written)\. Run again once its writer is done\.$/,
+    ),
+  });
 });
