@@ -8,6 +8,9 @@ export interface BodyLimits {
   readonly maxBodiesBytes: number;
 }
 
+/** Bodies announced as no larger are not counted: the number of connections bounds them. */
+const SMALL_BYTES = 16 * 1024;
+
 /**
  * Reads every body as bytes, whatever its content type says, within two bounds: of one body, and of all bodies that
  * are in memory at once. A length that the client announces is judged before a byte is kept.
@@ -19,6 +22,10 @@ export function addBodyReader(app: FastifyInstance, limits: BodyLimits): void {
   let held = 0;
   const heldBy = new WeakMap<object, { bytes: number }>();
   app.addHook('preParsing', (request, reply, payload, done) => {
+    if (Number(request.headers['content-length']) <= SMALL_BYTES) {
+      done(null, payload);
+      return;
+    }
     const share = { bytes: 0 };
     heldBy.set(request, share);
     // Emitted once: after the answer went out, or when the client left.
@@ -30,7 +37,7 @@ export function addBodyReader(app: FastifyInstance, limits: BodyLimits): void {
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (request, payload, done) => {
-    const share = heldBy.get(request) ?? { bytes: 0 };
+    const share = heldBy.get(request) ?? null;
     const chunks: Buffer[] = [];
     let bytes = 0;
     const refuse = (error: MillraceError): void => {
@@ -46,8 +53,10 @@ export function addBodyReader(app: FastifyInstance, limits: BodyLimits): void {
     }
     payload.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
-      share.bytes += chunk.length;
-      held += chunk.length;
+      if (share !== null) {
+        share.bytes += chunk.length;
+        held += chunk.length;
+      }
       if (bytes > limits.maxBodyBytes) refuse(tooLarge(limits.maxBodyBytes));
       else if (held > limits.maxBodiesBytes) refuse(tooBusy(limits.maxBodiesBytes));
       else chunks.push(chunk);

@@ -19,9 +19,9 @@ export class Draining {
   constructor(app: FastifyInstance) {
     this.#app = app;
     this.#server = app.server;
-    app.addHook('onSend', (_request, reply, payload, done) => {
-      if (this.#isDraining) void reply.header('connection', 'close');
-      done(null, payload);
+    app.server.prependListener('request', (_request, response) => {
+      // Node then says "Connection: close".
+      if (this.#isDraining) response.shouldKeepAlive = false;
     });
   }
 

@@ -18,6 +18,8 @@ export interface BatchLimits {
   readonly maxWaitingRows: number;
 }
 
+const GATHER_TURNS = 3;
+
 /**
  * Runs what waits as one batch. There is no timer: a batch is whatever came while the last one ran, or within one turn
  * of the event loop, so a lone request waits for nobody and load makes batches by itself.
@@ -62,8 +64,15 @@ export class Batcher {
       this.#waitingRows += elements.rows;
       if (this.#isBusy) return;
       this.#isBusy = true;
-      setImmediate(() => void this.#drain());
+      setImmediate(() => this.#gather(this.#waiting.length, GATHER_TURNS));
     });
+  }
+
+  /** Turns of the event loop are cheap beside a run: as long as each brings more, a few more are waited for. */
+  #gather(seen: number, turns: number): void {
+    const { length } = this.#waiting;
+    if (length > seen && turns > 0) setImmediate(() => this.#gather(length, turns - 1));
+    else void this.#drain();
   }
 
   async #drain(): Promise<void> {

@@ -30,6 +30,7 @@ export class RegistryFollower {
   #revision: number | null = null;
   #retryAt = Number.POSITIVE_INFINITY;
   #refreshing: Promise<void> | null = null;
+  #next: Promise<void> | null = null;
   #polling: Promise<void> = Promise.resolve();
   #lastProblem = '';
 
@@ -62,12 +63,22 @@ export class RegistryFollower {
     }
   }
 
-  /** Takes over what changed in the registry since the last look. A registry that is out of reach changes nothing. */
+  /**
+   * Takes over what changed in the registry before this call. A registry that is out of reach changes nothing.
+   * A look that has begun already may have missed the newest change: then one more follows it.
+   */
   refresh(): Promise<void> {
-    this.#refreshing ??= this.#refresh().finally(() => {
-      this.#refreshing = null;
+    if (this.#refreshing === null) {
+      this.#refreshing = this.#refresh().finally(() => {
+        this.#refreshing = null;
+      });
+      return this.#refreshing;
+    }
+    this.#next ??= this.#refreshing.then(() => {
+      this.#next = null;
+      return this.refresh();
     });
-    return this.#refreshing;
+    return this.#next;
   }
 
   async #refresh(): Promise<void> {
@@ -239,7 +250,7 @@ export class RegistryFollower {
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#polling;
-    await this.#refreshing;
+    await (this.#next ?? this.#refreshing);
     const states = [...this.#endpoints.values()];
     this.#endpoints = new Map();
     for (const { current } of states) current?.release();

@@ -66,7 +66,6 @@ describe.each([
     for (let version = 2; version <= 11; version++) {
       await releaseChurn(world, baseOf(version));
       await server.refresh();
-      await server.refresh();
       effects.push({ version, at: performance.now() });
       await delay(15);
     }
@@ -87,12 +86,10 @@ describe.each([
     await delay(50);
     await world.registry.rollback('churn', 'champion', { actor: 'user:test', reason: 'worse', evidence: null });
     await server.refresh();
-    await server.refresh();
     const at = performance.now();
     await delay(100);
     // A new candidate right after the rollback.
     const next = await releaseChurn(world, baseOf(champion + 1));
-    await server.refresh();
     await server.refresh();
     const later = performance.now();
     await delay(50);
@@ -142,7 +139,8 @@ describe('models that change together', () => {
       })();
       const moves = ['left', 'right'].map((model) => ({ model, alias: 'champion', expected: 1, version: 2 }));
       await world.registry.moveAliases(null, moves, { actor: 'user:test', reason: 'a pair', evidence: null });
-      await delay(200);
+      await server.refresh();
+      await delay(50);
       isOver = true;
       await watching;
       expect(seen.at(-1)).toEqual([2, 2]);
