@@ -28,8 +28,18 @@ export const customOperator = defineOperator<z.output<typeof options>>({
   engines: ['duckdb'],
   async run(context, { options: { bundle, columns, key, options: own }, inputs }) {
     const output = join(context.scratch, `custom-${context.attempt}`);
-    const datasets = Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input.artifacts['dataset']!]));
-    const result = await context.custom.run({ bundle, inputs: datasets, columns, options: own, root: context.root, output, signal: context.signal });
+    const datasets = Object.fromEntries(
+      Object.entries(inputs).map(([name, input]) => [name, input.artifacts['dataset']!]),
+    );
+    const result = await context.custom.run({
+      bundle,
+      inputs: datasets,
+      columns,
+      options: own,
+      root: context.root,
+      output,
+      signal: context.signal,
+    });
     const source = { format: 'arrow' as const, path: result.file, columns: null };
     return sqlOperator.run(context, { options: { relation: { kind: 'source', source }, columns, key }, inputs: {} });
   },

@@ -25,6 +25,10 @@ export const deployOperator = defineOperator<z.output<typeof options>>({
     const writer = await context.artifacts.create('value');
     await writeFile(join(writer.directory, 'value.json'), canonicalJson(binding));
     const artifact = await writer.commit(binding);
-    return { status: changed ? 'succeeded' : 'unchanged', outputs: [{ name: 'deployment', digest: artifact.digest }], summary: binding };
+    return {
+      status: changed ? 'succeeded' : 'unchanged',
+      outputs: [{ name: 'deployment', digest: artifact.digest }],
+      summary: binding,
+    };
   },
 });

@@ -4,7 +4,12 @@ import { z } from 'zod';
 import { resolveGradientShards } from '../../native/ts/gradient-shards.js';
 import { type TrainEvent, train } from '../../native/ts/train.js';
 import { defineOperator, type OperatorContext } from '../../pipelines/contracts/operator.js';
-import type { FeedMeta, ModelDocument, ResolvedTraining, StatisticsDocument } from '../../pipelines/contracts/training.js';
+import type {
+  FeedMeta,
+  ModelDocument,
+  ResolvedTraining,
+  StatisticsDocument,
+} from '../../pipelines/contracts/training.js';
 import { trainingSchema } from '../../pipelines/define/training-options.js';
 import { type FitGraph, resolveGraph } from '../../pipelines/network/graph.js';
 import { canonicalJson } from '../../pipelines/plan/digest.js';
@@ -35,7 +40,8 @@ export const fitOperator = defineOperator<FitOptions>({
     const statisticsFile = join(inputs['statistics']!.artifacts['statistics']!.directory, 'statistics.json');
     const statistics = JSON.parse(await readFile(statisticsFile, 'utf8')) as StatisticsDocument;
     const resolved = resolveFit(fit, statistics);
-    const gradientShards = training.gradientShards ?? resolveGradientShards(resolved.graph, statistics.sizes, training.batchSize);
+    const gradientShards =
+      training.gradientShards ?? resolveGradientShards(resolved.graph, statistics.sizes, training.batchSize);
     const writer = await context.artifacts.create('model');
     try {
       const curve = new LearningCurve();
@@ -73,10 +79,22 @@ export const fitOperator = defineOperator<FitOptions>({
       };
       await writeFile(join(writer.directory, 'model.json'), canonicalJson(document));
       await writeFile(join(writer.directory, 'statistics.json'), await readFile(statisticsFile));
-      const artifact = await writer.commit({ task: resolved.task.kind, bestEpoch: result.bestEpoch, epochs: result.epochs });
+      const artifact = await writer.commit({
+        task: resolved.task.kind,
+        bestEpoch: result.bestEpoch,
+        epochs: result.epochs,
+      });
       return {
         outputs: [{ name: 'model', digest: artifact.digest }],
-        summary: { bestEpoch: result.bestEpoch, epochs: result.epochs, steps: result.steps, validationLoss: result.validationLoss, gradientShards, device: result.device, rowsPerSecond: Math.round(result.rowsPerSecond) },
+        summary: {
+          bestEpoch: result.bestEpoch,
+          epochs: result.epochs,
+          steps: result.steps,
+          validationLoss: result.validationLoss,
+          gradientShards,
+          device: result.device,
+          rowsPerSecond: Math.round(result.rowsPerSecond),
+        },
         metrics: { validationLoss: result.validationLoss },
       };
     } catch (error) {
@@ -89,7 +107,12 @@ export const fitOperator = defineOperator<FitOptions>({
 /** The graph with every size known but the batch. */
 export function resolveFit(fit: FitGraph, statistics: StatisticsDocument): FitGraph {
   const { sizes } = statistics;
-  return { ...fit, graph: resolveGraph(fit.graph, sizes), label: resolveGraph(fit.label, sizes), loss: resolveGraph(fit.loss, sizes) };
+  return {
+    ...fit,
+    graph: resolveGraph(fit.graph, sizes),
+    label: resolveGraph(fit.label, sizes),
+    loss: resolveGraph(fit.loss, sizes),
+  };
 }
 
 interface Logs {
@@ -97,7 +120,12 @@ interface Logs {
   close(): Promise<void>;
 }
 
-async function openLogs(context: OperatorContext, fit: FitGraph, training: ResolvedTraining, curve: LearningCurve): Promise<Logs> {
+async function openLogs(
+  context: OperatorContext,
+  fit: FitGraph,
+  training: ResolvedTraining,
+  curve: LearningCurve,
+): Promise<Logs> {
   const trainLog = await context.events(join(context.records, 'train'));
   const validationLog = await context.events(join(context.records, 'validation'));
   trainLog.graph(fit.graph);
@@ -118,7 +146,8 @@ async function openLogs(context: OperatorContext, fit: FitGraph, training: Resol
       if (event.kind === 'progress') {
         const total = Math.max(1, event.steps);
         const fraction = Math.min(1, event.step / total);
-        const remaining = event.rowsPerSecond > 0 ? ((total - event.step) * training.batchSize * 1000) / event.rowsPerSecond : null;
+        const remaining =
+          event.rowsPerSecond > 0 ? ((total - event.step) * training.batchSize * 1000) / event.rowsPerSecond : null;
         context.progress({
           fraction,
           message: `epoch ${event.epoch + 1}/${training.maxEpochs} · loss ${event.trainLoss.toPrecision(4)} · ${Math.round(event.rowsPerSecond / 1000)}k rows/s`,
@@ -131,8 +160,10 @@ async function openLogs(context: OperatorContext, fit: FitGraph, training: Resol
         trainLog.scalar('loss', event.step, event.trainLoss);
         validationLog.scalar('loss', event.step, event.validationLoss);
         trainLog.scalar('learningRate', event.step, event.learningRate);
-        for (const [name, histogram] of Object.entries(event.weights)) trainLog.histogram(`weights/${name}`, event.step, histogram);
-        for (const [name, histogram] of Object.entries(event.gradients)) trainLog.histogram(`gradients/${name}`, event.step, histogram);
+        for (const [name, histogram] of Object.entries(event.weights))
+          trainLog.histogram(`weights/${name}`, event.step, histogram);
+        for (const [name, histogram] of Object.entries(event.gradients))
+          trainLog.histogram(`gradients/${name}`, event.step, histogram);
         void Promise.all([trainLog.flush(), validationLog.flush()]);
       }
     },

@@ -30,22 +30,44 @@ export const promoteOperator = defineOperator<z.output<typeof options>>({
     for (let attempt = 1; ; attempt++) {
       const refused = verdicts.find(({ verdict }) => !verdict.passed);
       if (refused !== undefined) {
-        return { status: 'blocked', outputs: [], summary: { alias, model: refused.verdict.model, gates: refused.verdict.gates } };
+        return {
+          status: 'blocked',
+          outputs: [],
+          summary: { alias, model: refused.verdict.model, gates: refused.verdict.gates },
+        };
       }
       const moves = await movesFor(context, alias, verdicts);
-      const value = { alias, models: verdicts.map(({ verdict }) => ({ model: verdict.model, bundle: verdict.bundle })) };
-      if (moves.length === 0) return { status: 'unchanged', outputs: [await writeValue(context, value)], summary: { alias, versions: await versionsOf(context, verdicts) } };
+      const value = {
+        alias,
+        models: verdicts.map(({ verdict }) => ({ model: verdict.model, bundle: verdict.bundle })),
+      };
+      if (moves.length === 0)
+        return {
+          status: 'unchanged',
+          outputs: [await writeValue(context, value)],
+          summary: { alias, versions: await versionsOf(context, verdicts) },
+        };
       try {
         await context.registry.moveAliases({ run: context.run, stage: context.stage }, moves, {
           actor: `run:${context.run}/${context.stage}`,
           reason: 'gates passed',
           evidence: verdicts[0]!.digest,
         });
-        return { outputs: [await writeValue(context, value)], summary: { alias, versions: await versionsOf(context, verdicts) } };
+        return {
+          outputs: [await writeValue(context, value)],
+          summary: { alias, versions: await versionsOf(context, verdicts) },
+        };
       } catch (error) {
         if (!isMillraceError(error) || error.code !== 'REGISTRY_CONFLICT') throw error;
         if (attempt === attempts) {
-          throw new MillraceError('REGISTRY_CONFLICT', { path: context.stage, expected: `the alias '${alias}' to stay where the gate saw it`, received: `${attempts} promotions that came between`, hint: 'Run it again.', retryable: true, cause: error });
+          throw new MillraceError('REGISTRY_CONFLICT', {
+            path: context.stage,
+            expected: `the alias '${alias}' to stay where the gate saw it`,
+            received: `${attempts} promotions that came between`,
+            hint: 'Run it again.',
+            retryable: true,
+            cause: error,
+          });
         }
         context.log(`another promotion moved '${alias}': judging again`);
         verdicts = await Promise.all(gates.map((gate, index) => judgeAgain(context, gate, index, inputs)));
@@ -61,11 +83,21 @@ interface Judged {
 
 async function readVerdict(input: StageInput): Promise<Judged> {
   const artifact = input.artifacts['verdict']!;
-  return { verdict: verdictSchema.parse(JSON.parse(await readFile(join(artifact.directory, 'verdict.json'), 'utf8'))), digest: artifact.digest };
+  return {
+    verdict: verdictSchema.parse(JSON.parse(await readFile(join(artifact.directory, 'verdict.json'), 'utf8'))),
+    digest: artifact.digest,
+  };
 }
 
-async function judgeAgain(context: OperatorContext, gate: z.output<typeof options>['gates'][number], index: number, inputs: Readonly<Record<string, StageInput>>): Promise<Judged> {
-  const own = Object.fromEntries(['version', 'report', 'onnx', 'dataset'].map((name) => [name, inputs[`${name}.${index}`]!]));
+async function judgeAgain(
+  context: OperatorContext,
+  gate: z.output<typeof options>['gates'][number],
+  index: number,
+  inputs: Readonly<Record<string, StageInput>>,
+): Promise<Judged> {
+  const own = Object.fromEntries(
+    ['version', 'report', 'onnx', 'dataset'].map((name) => [name, inputs[`${name}.${index}`]!]),
+  );
   const result = await gateOperator.run(context, { options: gateOperator.options.parse(gate), inputs: own });
   const digest = result.outputs.find((output) => output.name === 'verdict')!.digest;
   const artifact = await context.artifacts.open(digest);
@@ -79,16 +111,32 @@ async function movesFor(context: OperatorContext, alias: string, verdicts: reado
     const expected = verdict.baseline === null ? null : await context.registry.version(verdict.model, verdict.baseline);
     const holder = await context.registry.alias(verdict.model, alias);
     if (holder?.version === candidate.version) continue;
-    moves.push({ model: verdict.model, alias, expected: alias === 'champion' ? (expected?.version ?? null) : (holder?.version ?? null), version: candidate.version });
+    moves.push({
+      model: verdict.model,
+      alias,
+      expected: alias === 'champion' ? (expected?.version ?? null) : (holder?.version ?? null),
+      version: candidate.version,
+    });
   }
   return moves;
 }
 
-async function versionsOf(context: OperatorContext, verdicts: readonly Judged[]): Promise<{ model: string; version: number }[]> {
-  return Promise.all(verdicts.map(async ({ verdict }) => ({ model: verdict.model, version: (await context.registry.version(verdict.model, verdict.bundle)).version })));
+async function versionsOf(
+  context: OperatorContext,
+  verdicts: readonly Judged[],
+): Promise<{ model: string; version: number }[]> {
+  return Promise.all(
+    verdicts.map(async ({ verdict }) => ({
+      model: verdict.model,
+      version: (await context.registry.version(verdict.model, verdict.bundle)).version,
+    })),
+  );
 }
 
-async function writeValue(context: OperatorContext, value: { readonly alias: string; readonly models: readonly { readonly model: string; readonly bundle: string }[] }): Promise<{ name: string; digest: string }> {
+async function writeValue(
+  context: OperatorContext,
+  value: { readonly alias: string; readonly models: readonly { readonly model: string; readonly bundle: string }[] },
+): Promise<{ name: string; digest: string }> {
   const writer = await context.artifacts.create('value');
   await writeFile(join(writer.directory, 'value.json'), canonicalJson(value));
   const artifact = await writer.commit({ alias: value.alias });

@@ -7,7 +7,10 @@ import { canonicalJson } from '../../pipelines/plan/digest.js';
 import type { SplitSpec } from '../../pipelines/plan/relation.js';
 import { rowIdentitySql, splitSql } from '../split/split-sql.js';
 
-const options = z.strictObject({ model: z.string(), split: z.custom<SplitSpec>((value) => typeof value === 'object' && value !== null) });
+const options = z.strictObject({
+  model: z.string(),
+  split: z.custom<SplitSpec>((value) => typeof value === 'object' && value !== null),
+});
 
 /**
  * Registers a bundle as a version of a model: (namespace, model, bundle digest). Equal bytes end `unchanged`.
@@ -24,14 +27,20 @@ export const registerOperator = defineOperator<z.output<typeof options>>({
     const bundle = inputs['onnx']!.artifacts['onnx']!;
     const report = inputs['report']!.artifacts['report']!;
     const dataset = inputs['dataset']!.artifacts['dataset']!;
-    const seen = (await knownSeen(context, model, bundle.digest, dataset.digest)) ?? (await writeSeen(context, dataset, split));
+    const seen =
+      (await knownSeen(context, model, bundle.digest, dataset.digest)) ?? (await writeSeen(context, dataset, split));
     const registered = await context.registry.register(
       { run: context.run, stage: context.stage },
       {
         model,
         bundle: bundle.digest,
         report: report.digest,
-        lineage: { dataset: dataset.digest, model: inputs['model']!.artifacts['model']!.digest, seen: seen.digest, run: context.run },
+        lineage: {
+          dataset: dataset.digest,
+          model: inputs['model']!.artifacts['model']!.digest,
+          seen: seen.digest,
+          run: context.run,
+        },
       },
     );
     const writer = await context.artifacts.create('value');
@@ -46,9 +55,18 @@ export const registerOperator = defineOperator<z.output<typeof options>>({
 });
 
 /** What an earlier registration of the same bytes wrote, where it is still whole. */
-async function knownSeen(context: OperatorContext, model: string, bundle: string, dataset: string): Promise<{ readonly digest: string } | null> {
-  const versions = (await context.registry.models()).some((known) => known.model === model) ? await context.registry.versions(model) : [];
-  const lineage = versions.find((version) => version.bundle === bundle)?.lineage as { dataset?: unknown; seen?: unknown } | undefined;
+async function knownSeen(
+  context: OperatorContext,
+  model: string,
+  bundle: string,
+  dataset: string,
+): Promise<{ readonly digest: string } | null> {
+  const versions = (await context.registry.models()).some((known) => known.model === model)
+    ? await context.registry.versions(model)
+    : [];
+  const lineage = versions.find((version) => version.bundle === bundle)?.lineage as
+    | { dataset?: unknown; seen?: unknown }
+    | undefined;
   if (lineage?.dataset !== dataset || typeof lineage.seen !== 'string') return null;
   return (await context.artifacts.isWhole(lineage.seen)) ? { digest: lineage.seen } : null;
 }
@@ -66,7 +84,9 @@ async function writeSeen(context: OperatorContext, dataset: Artifact, split: Spl
       memoryLimitMb: context.placement.memoryLimitMb,
       signal: context.signal,
     });
-    const files = meta.partitions.map((partition) => `'${join(dataset.directory, partition.path).replaceAll("'", "''")}'`).join(', ');
+    const files = meta.partitions
+      .map((partition) => `'${join(dataset.directory, partition.path).replaceAll("'", "''")}'`)
+      .join(', ');
     const { rows } = await session.writeParquet(
       `SELECT DISTINCT identity FROM (SELECT ${rowIdentitySql(split, facts)} AS identity, ${splitSql(split, facts).expression} AS part FROM read_parquet([${files}])) WHERE part IN ('train', 'validation') ORDER BY identity`,
       join(writer.directory, 'seen.parquet'),
