@@ -1,5 +1,4 @@
 import { isMillraceError, MillraceError, MillraceErrors, throwProblems } from '../contracts/errors.js';
-import type { Json } from '../contracts/json.js';
 import { type BuildNode, constructorOf, type DatasetNode, recordBuild } from '../define/build-node.js';
 import { parseParams } from '../define/params.js';
 import { parseOptions } from '../define/parse-options.js';
@@ -9,6 +8,7 @@ import { leakProblems } from './leaks.js';
 import { lowerNode } from './lower.js';
 import { isWritten } from './lower-relation.js';
 import { inputsOf } from './node-inputs.js';
+import { paramsJson } from './params-json.js';
 import { type Plan, type PlanStage, planSchema } from './schema.js';
 import { sortStages } from './sort-stages.js';
 import { nameStages, returnedNodes } from './stage-ids.js';
@@ -43,7 +43,7 @@ export function compilePlan(
   const plan = {
     formatVersion: 1,
     pipeline: pipeline.name,
-    params: jsonOf(params),
+    params: paramsJson(params, 'params'),
     stages: sortStages(drafts.map(toStage)),
   };
   return parseOptions<Plan>(planSchema, plan, 'plan', 'PLAN_INVALID');
@@ -102,19 +102,4 @@ function toStage(draft: Draft): PlanStage {
     options: draft.options as PlanStage['options'],
     after: [...draft.after],
   };
-}
-
-/** Params as JSON, for people and for `runs show`: the stages hold what they made of them. */
-function jsonOf(value: unknown): Json {
-  if (typeof value === 'bigint') return value.toString();
-  if (value instanceof Date) return value.toISOString();
-  if (Array.isArray(value)) return value.map(jsonOf);
-  if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(
-      Object.entries(value)
-        .filter(([, member]) => member !== undefined)
-        .map(([name, member]) => [name, jsonOf(member)]),
-    );
-  }
-  return (value ?? null) as Json;
 }
