@@ -4,6 +4,7 @@ import type { SqlValue } from '../contracts/sql.js';
 import { type DatasetNode, datasetKinds, nodeOf } from './build-node.js';
 import { undeclaredValue } from './dataset-value.js';
 import { describeValue } from './describe-value.js';
+import { openPart } from './sql-position.js';
 import type { AnyDataset, UndeclaredDataset } from './stage-values.js';
 
 declare const boundKind: unique symbol;
@@ -53,7 +54,10 @@ export function sql(strings: TemplateStringsArray, ...parts: readonly SqlPart[])
   const datasets: DatasetNode[] = [];
   let text = strings[0] ?? '';
   parts.forEach((part, index) => {
-    text += placeholder(part, `sql.\${${index}}`, values, datasets) + (strings[index + 1] ?? '');
+    const path = `sql.\${${index}}`;
+    const open = openPart(text);
+    if (open !== null) throw insideOf(open, path);
+    text += placeholder(part, path, values, datasets) + (strings[index + 1] ?? '');
   });
   if (text.trim() === '')
     throw new MillraceError('SQL_INVALID', {
@@ -96,5 +100,14 @@ function boundValue(part: SqlPart, path: string): SqlValue {
     path,
     expected: 'a dataset, null, boolean, number, bigint, string, array, date(…) or timestamp(…)',
     received: describeValue(part),
+  });
+}
+
+function insideOf(open: '"' | "'" | 'comment', path: string): MillraceError {
+  return new MillraceError('SQL_INVALID', {
+    path,
+    expected: 'values and datasets outside of quotes and comments',
+    received: open === 'comment' ? 'one in a comment' : `one between ${open}`,
+    hint: open === 'comment' ? 'Take it out of the comment.' : 'Take the quotes away: a value is bound with its type.',
   });
 }

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: so the paths of values in SQL look
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import {
@@ -132,6 +133,24 @@ describe('sql', () => {
     expect(texts(() => timestamp(value))).toEqual([
       `timestamp: expected a time as ISO 8601 with a zone, such as 2026-01-01T00:00:00Z; received '${value}'.`,
     ]);
+  });
+
+  test('a value between quotes or in a comment is refused, where it would be text', () => {
+    const code = 'SQL_INVALID';
+    expect(texts(() => sql`SELECT * FROM ${people()} WHERE plan = '${'basic'}'`, code)).toEqual([
+      "sql.${1}: expected values and datasets outside of quotes and comments; received one between '. Take the quotes away: a value is bound with its type.",
+    ]);
+    expect(texts(() => sql`SELECT * FROM "${people()}"`, code)).toHaveLength(1);
+    expect(texts(() => sql`SELECT 1 -- ${1}`, code)).toEqual([
+      'sql.${0}: expected values and datasets outside of quotes and comments; received one in a comment. Take it out of the comment.',
+    ]);
+    expect(texts(() => sql`SELECT 1 /* it's ${1} */`, code)).toHaveLength(1);
+    expect(
+      texts(
+        () => sql`SELECT 'it''s' AS "a""b" -- don't
+      , /* "quoted' */ ${1} AS b, ${'x'} AS c`,
+      ),
+    ).toEqual([]);
   });
 
   test('values that SQL does not have are refused where they stand', () => {
