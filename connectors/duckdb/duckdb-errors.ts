@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the texts show users what to write.
-import { basename } from 'node:path';
 import { isMillraceError, MillraceError, nearestName } from '../../pipelines/contracts/errors.js';
+import { firstLine, typeNames, withoutValues } from './error-wording.js';
+import { fromFile } from './file-errors.js';
 
 /** What ran when DuckDB complained. */
 export interface FailedStatement {
@@ -50,138 +51,14 @@ function fromDisk(message: string, path: string): MillraceError | null {
     });
   }
   if (message.startsWith('Out of Memory Error')) {
-    return new MillraceError('DISK_FULL', {
+    return new MillraceError('MEMORY_FULL', {
       path,
-      expected: 'the statement to fit into memory and spill space',
-      received: 'out of memory',
-      hint: 'Raise memoryLimitMb in the profile.',
-      details: { reason: 'memory' },
+      expected: 'a statement that fits into its memory and what it may spill',
+      received: 'one that needs more',
+      hint: 'Raise memoryLimitMb in the profile, or aggregate in steps.',
     });
   }
   return null;
-}
-
-function fromFile(message: string): MillraceError | null {
-  return fromCsv(message) ?? fromJsonFile(message) ?? fromParquet(message) ?? fromMissing(message);
-}
-
-function fromCsv(message: string): MillraceError | null {
-  const file = /\n\s+file = (.*)\n/.exec(message)?.[1] ?? /sniffing file "([^"]*)"/.exec(message)?.[1];
-  if (file === undefined) return null;
-  const line = /CSV Error on Line: (\d+)/.exec(message)?.[1];
-  const path = line === undefined ? file : `${file}:${line}`;
-  const conversion =
-    /Error when converting column "((?:[^"]|"")*)"\. Could not convert string "([\s\S]*?)" to '([^']*)'/.exec(message);
-  if (conversion) {
-    const [, column = '', text = '', type = ''] = conversion;
-    return new MillraceError('DATA_TYPE', {
-      path,
-      expected: `${article(type)} in column '${column}'`,
-      received: kindOfText(text),
-      hint: 'Mend the file, name the word in `nulls`, or declare the column as t.string and clean it in SQL.',
-      details: { file, line: line === undefined ? null : Number(line), column },
-    });
-  }
-  if (/unterminated quote/i.test(message)) {
-    return new MillraceError('SOURCE_MALFORMED', {
-      path,
-      expected: 'every quoted field to be closed',
-      received: 'a quote that opens on this line and never closes',
-      hint: 'Close the quote, or double it where it is part of the text.',
-      details: { file, line: line === undefined ? null : Number(line) },
-    });
-  }
-  const counts = /Expected Number of Columns: (\d+) Found: (\d+)/.exec(message);
-  if (counts) {
-    return new MillraceError('SOURCE_MALFORMED', {
-      path,
-      expected: `${counts[1]} fields`,
-      received: counts[2] ?? '',
-      hint: 'Mend the line, or name another delimiter.',
-      details: { file, line: line === undefined ? null : Number(line) },
-    });
-  }
-  const reason = /(Maximum line size|Invalid unicode|not utf-8 encoded|invalid byte sequence|null byte)/i.exec(
-    message,
-  )?.[1];
-  return new MillraceError('SOURCE_MALFORMED', {
-    path,
-    expected: 'a CSV file in UTF-8 that keeps one shape',
-    received:
-      reason === undefined ? 'one whose quotes and delimiters do not agree' : `one with: ${reason.toLowerCase()}`,
-    details: { file, line: line === undefined ? null : Number(line) },
-  });
-}
-
-function fromJsonFile(message: string): MillraceError | null {
-  const found =
-    /(?:JSON (?:in|transform error in) file) "([^"]*)"(?:, (?:at byte \d+ )?in (?:line|record\/value) (\d+))?:? ?(.*)/i.exec(
-      message,
-    );
-  if (!found) return null;
-  const [, file = '', shown, reason = ''] = found;
-  // Malformed lines are counted from 2, others from 1.
-  const line = shown !== undefined && /Malformed/.test(message) ? String(Math.max(1, Number(shown) - 1)) : shown;
-  const path = line === undefined ? file : `${file}:${line}`;
-  if (/transform error/i.test(message)) {
-    return new MillraceError('DATA_TYPE', {
-      path,
-      expected: 'values of the declared types',
-      received: withoutValues(reason),
-      hint: 'Mend the file, or declare the column as t.string and clean it in SQL.',
-      details: { file },
-    });
-  }
-  return new MillraceError('SOURCE_MALFORMED', {
-    path,
-    expected: 'one JSON object on every line',
-    received: reason.trim().replace(/\.$/, '') || 'something else',
-    details: { file },
-  });
-}
-
-function fromParquet(message: string): MillraceError | null {
-  const isParquet = /parquet|footer|magic bytes|thrift|TProtocol|snappy|zstd|decompress|page header|row group/i.test(
-    message,
-  );
-  const file =
-    /file '([^']+)'/.exec(message)?.[1] ??
-    /[Ff]ile "([^"]+)"/.exec(message)?.[1] ??
-    /'([^']+\.parquet)'/.exec(message)?.[1];
-  const isRead = /^(Invalid Input|IO|INTERNAL|Invalid) Error|^TProtocolException|^Error/.test(message);
-  if (!isParquet || !isRead || /No files found|Cannot open file/.test(message)) return null;
-  return new MillraceError('SOURCE_MALFORMED', {
-    path: file ?? 'parquet',
-    expected: 'a whole Parquet file',
-    received: `one that cannot be read: ${firstLine(message)
-      .replace(/^[A-Za-z ]+ Error: /, '')
-      .replace(/(?: (?:in|for) file)? '[^']*'/g, '')
-      .replace(/[.:]\s*$/, '')}`,
-    hint: 'Write the file again from its source.',
-    details: { file: file ?? null },
-  });
-}
-
-function fromMissing(message: string): MillraceError | null {
-  const file =
-    /No files found that match the pattern "([^"]*)"/.exec(message)?.[1] ??
-    /Cannot open file "([^"]*)": No such file/.exec(message)?.[1];
-  if (file !== undefined) {
-    return new MillraceError('SOURCE_NOT_FOUND', {
-      path: file,
-      expected: 'a file',
-      received: `none named '${basename(file)}'`,
-    });
-  }
-  const refused = /^Permission Error: Cannot access (?:file|directory) "([^"]*)"/.exec(message)?.[1];
-  if (refused === undefined && !message.startsWith('Permission Error')) return null;
-  return new MillraceError('SQL_REFUSED', {
-    path: 'sql',
-    expected: 'a statement that reads the datasets it is given',
-    received:
-      refused === undefined ? firstLine(message).replace('Permission Error: ', '') : `the file '${basename(refused)}'`,
-    hint: 'Name files by csv(), parquet(), json() or arrow().',
-  });
 }
 
 function fromParser(message: string, path: string): MillraceError | null {
@@ -309,47 +186,4 @@ function placeInText(message: string): string | null {
   const column = indent.length - `LINE ${line}: `.length + 1;
   // A long line is shown from its middle; the column is then unknown.
   return shown.startsWith('...') || column < 1 ? line : `${line}:${column}`;
-}
-
-function firstLine(message: string): string {
-  return message.split('\n', 1)[0] ?? '';
-}
-
-/** Quoted texts and numbers in DuckDB's messages may be cells. */
-function withoutValues(text: string): string {
-  return text
-    .replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"/g, (quoted) => (/^["'][A-Za-z_][\w]*["']$/.test(quoted) ? quoted : "'…'"))
-    .replace(/\([^()]*\d[^()]*\)/g, '(…)')
-    .replace(/value -?[\d.]+(e[+-]?\d+)?/gi, 'value …');
-}
-
-const typeNames: Readonly<Record<string, string>> = {
-  BIGINT: 'int64',
-  INTEGER: 'int32',
-  SMALLINT: 'int16',
-  TINYINT: 'int8',
-  UBIGINT: 'uint64',
-  UINTEGER: 'uint32',
-  USMALLINT: 'uint16',
-  UTINYINT: 'uint8',
-  DOUBLE: 'float64',
-  FLOAT: 'float32',
-  BOOLEAN: 'bool',
-  DATE: 'date',
-  TIMESTAMP: 'timestamp',
-};
-
-function article(duckdbType: string): string {
-  const name = typeNames[duckdbType] ?? duckdbType.toLowerCase();
-  return `${/^[aeiou]/.test(name) && !name.startsWith('uint') ? 'an' : 'a'} ${name}`;
-}
-
-/** What a text looks like, without showing it. */
-export function kindOfText(text: string): string {
-  if (text === '') return 'an empty field';
-  if (text.trim() === '') return 'white space';
-  if (/^\s*[+-]?\d+\s*$/.test(text)) return 'a whole number out of range';
-  if (/^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(text)) return 'a number';
-  if (/^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}/.test(text)) return 'a date or time in another form';
-  return `a text of ${text.length} character${text.length === 1 ? '' : 's'}`;
 }

@@ -3,7 +3,6 @@ import { quoteIdentifier, quoteLiteral, type SqlSession, type SqlSource } from '
 import type { SourceSpec } from '../../pipelines/plan/relation.js';
 import type { Column } from '../../pipelines/types/column-type.js';
 import { duckdbType } from '../../pipelines/types/type-table.js';
-import { openArrow } from './arrow-source.js';
 import { openCsv } from './csv-source.js';
 import { escapeGlob } from './escape-glob.js';
 
@@ -21,8 +20,11 @@ export async function openSource(
       return selfDescribed(session, parquetCall(files), spec.columns, files, path);
     case 'json':
       return selfDescribed(session, jsonCall(files, spec.columns), spec.columns, files, path);
-    case 'arrow':
+    case 'arrow': {
+      // Loaded at the first need: most projects have no Arrow file.
+      const { openArrow } = await import('./arrow-source.js');
       return selfDescribed(session, await openArrow(session, files), spec.columns, files, path);
+    }
   }
 }
 

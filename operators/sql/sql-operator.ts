@@ -1,4 +1,4 @@
-import { stat, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatasetMeta } from '../../pipelines/contracts/artifacts.js';
 import { isMillraceError, MillraceError, nearestName } from '../../pipelines/contracts/errors.js';
@@ -9,22 +9,18 @@ import {
   type OperatorResult,
   type OperatorStage,
 } from '../../pipelines/contracts/operator.js';
-import { quoteIdentifier, quoteLiteral, type SqlSession } from '../../pipelines/contracts/sql.js';
+import { quoteIdentifier, type SqlSession } from '../../pipelines/contracts/sql.js';
 import type { Column } from '../../pipelines/types/column-type.js';
 import { typeText } from '../../pipelines/types/type-table.js';
-import { type ColumnCast, isRangeCast } from './checked-cast.js';
+import type { ColumnCast } from './checked-cast.js';
 import { describeFile } from './column-digests.js';
-import {
-  atPath,
-  type CompiledRelation,
-  castColumns,
-  compileRelation,
-  sourceKey,
-  withClause,
-} from './compile-relation.js';
+import { atPath, type CompiledRelation, castColumns, compileRelation, withClause } from './compile-relation.js';
 import { datasetTable } from './dataset-table.js';
-import { checkCasts, declaredColumns, sourcesOf } from './describe-relation.js';
+import { checkCasts, declaredColumns } from './describe-relation.js';
 import { remainingSensitivity } from './order-sensitivity.js';
+import { proveKey } from './prove-key.js';
+import { checkNulls, findRefused } from './refused-rows.js';
+import { checkUnchanged, readableOf } from './source-state.js';
 import { sqlKeyParts } from './sql-key.js';
 import { type SqlOptions, sqlOptions } from './sql-options.js';
 
@@ -108,59 +104,6 @@ async function runSql(context: OperatorContext, stage: OperatorStage<SqlOptions>
   }
 }
 
-/** What a stage may read, and the state in which its source files were found. */
-interface Readable {
-  readonly files: ReadonlyMap<string, readonly string[]>;
-  readonly paths: readonly string[];
-  readonly states: ReadonlyMap<string, string>;
-}
-
-async function readableOf(context: OperatorContext, stage: OperatorStage<SqlOptions>): Promise<Readable> {
-  const { relation } = stage.options;
-  const files = new Map<string, readonly string[]>();
-  const states = new Map<string, string>();
-  for (const source of sourcesOf(relation)) {
-    const hashed = await context.sources(source.source.path, context.stage);
-    files.set(
-      sourceKey(source),
-      hashed.map((file) => file.path),
-    );
-    for (const { path, bytes } of hashed) {
-      const state = await stateOf(path);
-      if (state.bytes !== BigInt(bytes)) throw sourceChanged(path);
-      states.set(path, state.text);
-    }
-  }
-  const inputs = Object.values(stage.inputs).flatMap((input) =>
-    Object.values(input.artifacts).map((artifact) => artifact.directory),
-  );
-  return { files, paths: [...[...files.values()].flat(), ...inputs], states };
-}
-
-/** The key holds the content that was hashed: rows of another content must not be kept under it. */
-async function checkUnchanged(readable: Readable): Promise<void> {
-  for (const [path, before] of readable.states) {
-    if ((await stateOf(path)).text !== before) throw sourceChanged(path);
-  }
-}
-
-async function stateOf(path: string): Promise<{ readonly text: string; readonly bytes: bigint }> {
-  const found = await stat(path, { bigint: true }).catch(() => null);
-  return found === null
-    ? { text: '', bytes: -1n }
-    : { text: `${found.size} ${found.mtimeNs} ${found.ino}`, bytes: found.size };
-}
-
-function sourceChanged(path: string): MillraceError {
-  return new MillraceError('SOURCE_CHANGED', {
-    path,
-    expected: 'a file that stays as it is while the run reads it',
-    received: 'one that changed',
-    hint: 'Run again once its writer is done.',
-    retryable: true,
-  });
-}
-
 async function prepare(
   context: OperatorContext,
   stage: OperatorStage<SqlOptions>,
@@ -234,110 +177,4 @@ async function write(
         : null;
     throw refused ?? (error.path === 'sql' || error.path.startsWith('sql:') ? atPath(error, context.stage) : error);
   }
-}
-
-/** Counts what the checked casts refuse: first those inside, then those of the stage. null: it was none of them. */
-async function findRefused(stage: string, session: SqlSession, prepared: Prepared): Promise<MillraceError | null> {
-  const { compiled } = prepared;
-  for (const [index, step] of compiled.steps.entries()) {
-    if (step.casts.length === 0) continue;
-    const before = compiled.steps[index - 1];
-    if (before === undefined) continue;
-    const error = await countRefused(
-      stage,
-      session,
-      withClause(compiled.steps.slice(0, index)),
-      quoteIdentifier(before.name),
-      step.casts,
-      prepared,
-      true,
-    );
-    if (error !== null) return error;
-  }
-  return countRefused(stage, session, withClause(compiled.steps), compiled.table, prepared.casts, prepared, false);
-}
-
-async function countRefused(
-  stage: string,
-  session: SqlSession,
-  steps: string,
-  table: string,
-  casts: readonly ColumnCast[],
-  prepared: Prepared,
-  countsNulls: boolean,
-): Promise<MillraceError | null> {
-  const counts = casts.flatMap((cast, index) => [
-    `count(*) FILTER (WHERE ${cast.refuses}) AS c${index}`,
-    `count(*) FILTER (WHERE ${quoteIdentifier(cast.target.name)} IS NULL) AS n${index}`,
-  ]);
-  const { rows } = await session
-    .query(`${steps}SELECT count(*) AS total, ${counts.join(', ')} FROM ${table}`, prepared.compiled.values)
-    .catch((error: unknown) => {
-      // The user's own expressions fail before the cast is reached.
-      if (isMillraceError(error) && error.code.startsWith('DATA_')) return { rows: [] };
-      throw error;
-    });
-  const row = rows[0];
-  if (row === undefined) return null;
-  for (const [index, cast] of casts.entries()) {
-    const count = Number(row[`c${index}`]);
-    if (count > 0) return refusedError(stage, cast, count, Number(row['total']));
-    const nulls = Number(row[`n${index}`]);
-    if (countsNulls && !cast.target.type.nullable && nulls > 0)
-      return nullError(stage, cast.target, nulls, Number(row['total']));
-  }
-  return null;
-}
-
-function refusedError(stage: string, cast: ColumnCast, count: number, total: number): MillraceError {
-  const isRange = isRangeCast(cast);
-  return new MillraceError(isRange ? 'DATA_OUT_OF_RANGE' : 'DATA_TYPE', {
-    path: `${stage}.columns.${cast.target.name}`,
-    expected: `${typeText(cast.target.type)} in every row`,
-    received: `${count} of ${total} rows whose ${typeText(cast.source)} is not one`,
-    hint: isRange ? 'Declare a wider type, or round in SQL.' : 'Clean the column in SQL, or declare it as it is.',
-    details: { column: cast.target.name, count },
-  });
-}
-
-function nullError(stage: string, column: Column, count: number, total: number): MillraceError {
-  return new MillraceError('DATA_NULL', {
-    path: `${stage}.columns.${column.name}`,
-    expected: 'no null',
-    received: `${count} of ${total} rows with one`,
-    hint: `Declare ${column.name} as nullable, or filter or fill the rows in SQL.`,
-    details: { column: column.name, count },
-  });
-}
-
-function checkNulls(stage: string, columns: readonly (Column & { readonly nulls: number })[], rows: number): void {
-  const broken = columns.find((column) => !column.type.nullable && column.nulls > 0);
-  if (broken !== undefined) throw nullError(stage, broken, broken.nulls, rows);
-}
-
-/** Rows lie in the order of the key, so that equal keys are neighbors: one streaming pass finds them. */
-async function proveKey(
-  context: OperatorContext,
-  session: SqlSession,
-  key: readonly string[],
-  target: string,
-  rows: number,
-): Promise<void> {
-  const names = key.map(quoteIdentifier);
-  const same = names.map((name, index) => `${name} IS NOT DISTINCT FROM p${index}`).join(' AND ');
-  const { rows: found } = await session.query(
-    `SELECT count(*) AS n FROM (
-       SELECT ${names.join(', ')}, row_number() OVER () AS i, ${names.map((name, index) => `lag(${name}) OVER () AS p${index}`).join(', ')}
-       FROM read_parquet(${quoteLiteral(target)}))
-     WHERE i > 1 AND ${same}`,
-  );
-  const count = Number(found[0]?.['n'] ?? 0);
-  if (count === 0) return;
-  throw new MillraceError('DATA_KEY_NOT_UNIQUE', {
-    path: `${context.stage}.key`,
-    expected: `rows that differ in ${key.join(', ')}`,
-    received: `${count} of ${rows} rows that repeat a key`,
-    hint: 'Aggregate or deduplicate in SQL, or name more columns in the key.',
-    details: { key, count },
-  });
 }

@@ -65,6 +65,7 @@ export const errorCodes = {
   TOOL_MISSING: 'EnvironmentError',
   DEVICE_UNAVAILABLE: 'EnvironmentError',
   DISK_FULL: 'EnvironmentError',
+  MEMORY_FULL: 'EnvironmentError',
   PORT_IN_USE: 'EnvironmentError',
   ENDPOINT_UNAVAILABLE: 'EnvironmentError',
   SERVER_BUSY: 'EnvironmentError',
