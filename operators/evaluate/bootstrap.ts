@@ -1,6 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
-import type { Evaluator } from './metrics/predictions.js';
 import { quantile } from './metrics/residuals.js';
 import { createRandom } from './random.js';
 
@@ -19,9 +18,10 @@ export interface Resampling {
   readonly signal: AbortSignal;
 }
 
-/** A metric over all rows (`rows` null) or over those of a slice; the evaluator's weights follow this order. */
+/** Metrics over all rows (`rows` null) or over those of a slice; the weights follow this order. */
 export interface Measured {
-  readonly evaluator: Evaluator;
+  readonly names: readonly string[];
+  readonly evaluate: (weight: Float64Array) => Readonly<Record<string, number>>;
   readonly rows: Uint32Array | null;
 }
 
@@ -69,28 +69,27 @@ export async function visitResamples(
 }
 
 /**
- * 95% percentile intervals of several metrics from the same resamples.
+ * 95% percentile intervals of several metrics from the same resamples: for each of `measured`, by name.
  *
- * @returns null for a metric that is undefined in more than half of the resamples, or without resamples;
- * otherwise the resamples in which it is undefined are left out.
+ * @returns null for a metric that is undefined in half of the resamples or more, or without resamples; otherwise the
+ * resamples in which it is undefined are left out.
  */
 export async function bootstrapIntervals(
   resampling: Resampling,
   measured: readonly Measured[],
-): Promise<readonly (Interval | null)[]> {
-  const values = measured.map(() => new Float64Array(resampling.resamples));
-  const weights = new Map<Uint32Array, Float64Array>();
-  for (const { rows } of measured) if (rows !== null) weights.set(rows, new Float64Array(rows.length));
+): Promise<readonly Readonly<Record<string, Interval | null>>[]> {
+  const values = measured.map(({ names }) => names.map(() => new Float64Array(resampling.resamples)));
+  const weights = measured.map(({ rows }) => (rows === null ? null : new Float64Array(rows.length)));
   await visitResamples(resampling, (weight, index) => {
-    for (const [rows, gathered] of weights) {
-      for (let i = 0; i < rows.length; i++) gathered[i] = weight[rows[i]!]!;
-    }
     for (let i = 0; i < measured.length; i++) {
-      const { evaluator, rows } = measured[i]!;
-      values[i]![index] = evaluator(rows === null ? weight : weights.get(rows)!);
+      const { names, evaluate, rows } = measured[i]!;
+      const gathered = weights[i] ?? weight;
+      if (rows !== null) for (let j = 0; j < rows.length; j++) gathered[j] = weight[rows[j]!]!;
+      const found = evaluate(gathered);
+      for (let k = 0; k < names.length; k++) values[i]![k]![index] = found[names[k]!] ?? Number.NaN;
     }
   });
-  return values.map(intervalOf);
+  return measured.map(({ names }, i) => Object.fromEntries(names.map((name, k) => [name, intervalOf(values[i]![k]!)])));
 }
 
 /** The 2.5% and 97.5% quantiles of the values that are defined; null where half or more are not. */

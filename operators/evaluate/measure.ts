@@ -1,4 +1,5 @@
-import { affordableResamples, bootstrapIntervals, type Interval, type Measured } from './bootstrap.js';
+import { affordableResamples, bootstrapIntervals, type Measured } from './bootstrap.js';
+import { prepareBinaryGroup } from './metrics/binary-group.js';
 import { prepareMetric } from './metrics/metric-table.js';
 import { type Predictions, selectRows } from './metrics/predictions.js';
 import type { MetricValue } from './report.js';
@@ -24,40 +25,49 @@ export interface Measurement {
 /** Values and intervals of the metrics, over all rows and in each slice, from the same resamples. */
 export async function measure(request: MeasureRequest): Promise<Measurement> {
   const { predictions, metrics, slices, seed, signal } = request;
+  const parts: { readonly predictions: Predictions; readonly rows: Uint32Array | null }[] = [
+    { predictions, rows: null },
+    ...slices.flatMap(({ groups }) => groups.map(({ rows }) => ({ predictions: selectRows(predictions, rows), rows }))),
+  ];
+  const evaluators = parts.map((part) => metrics.map((name) => prepareMetric(part.predictions, name)));
   const weight = new Float64Array(predictions.rows).fill(1);
-  const measured: Measured[] = metrics.map((name) => ({ evaluator: prepareMetric(predictions, name), rows: null }));
-  for (const { groups } of slices) {
-    for (const { rows } of groups) {
-      const part = selectRows(predictions, rows);
-      for (const name of metrics) measured.push({ evaluator: prepareMetric(part, name), rows });
-    }
-  }
-  const values = measured.map(({ evaluator, rows }) =>
-    evaluator(rows === null ? weight : weight.subarray(0, rows.length)),
+  const measured = parts.map(
+    (part, i): Measured => ({
+      names: metrics,
+      rows: part.rows,
+      evaluate:
+        part.predictions.task === 'binary'
+          ? prepareBinaryGroup(part.predictions)
+          : (drawn) => Object.fromEntries(metrics.map((name, k) => [name, evaluators[i]![k]!(drawn)])),
+    }),
   );
-  const width =
-    predictions.task === 'binary' ? 1 : predictions.task === 'multiclass' ? predictions.classes : predictions.targets;
-  const visits = measured.reduce((sum, { rows }, i) => {
-    const isWide =
-      predictions.task === 'regression' || (predictions.task === 'multiclass' && metrics[i % metrics.length] === 'auc');
-    return sum + (rows?.length ?? predictions.rows) * (isWide ? width : 1);
-  }, 4 * predictions.rows);
+  const visits = parts.reduce(
+    (sum, part) => sum + part.predictions.rows * visitsOfRow(part.predictions, metrics),
+    4 * predictions.rows,
+  );
   const resamples = affordableResamples(request.resamples, visits);
-  const intervals: readonly (Interval | null)[] =
+  const intervals =
     resamples === 0
-      ? measured.map(() => null)
+      ? null
       : await bootstrapIntervals({ rows: predictions.rows, weight, resamples, seed, signal }, measured);
-  let next = 0;
-  const take = (): Record<string, MetricValue> => {
-    const entries = metrics.map((name, i): [string, MetricValue] => {
-      const value = values[next + i]!;
-      return [
-        name,
-        Number.isFinite(value) ? { value, interval: intervals[next + i]! } : { value: null, interval: null },
-      ];
+  const results = parts.map((part, i) => {
+    const found = intervals === null ? {} : intervals[i]!;
+    const all = weight.subarray(0, part.predictions.rows);
+    const entries = metrics.map((name, k): [string, MetricValue] => {
+      const value = evaluators[i]![k]!(all);
+      // An undefined value has no interval, whatever the resamples gave.
+      if (!Number.isFinite(value)) return [name, { value: null, interval: null }];
+      return [name, { value, interval: found[name] ?? null }];
     });
-    next += metrics.length;
     return Object.fromEntries(entries);
-  };
-  return { metrics: take(), slices: slices.map(({ groups }) => groups.map(take)), resamples };
+  });
+  let next = 1;
+  return { metrics: results[0]!, slices: slices.map(({ groups }) => groups.map(() => results[next++]!)), resamples };
+}
+
+/** How often a resample passes over a row, about. */
+function visitsOfRow(predictions: Predictions, metrics: readonly string[]): number {
+  if (predictions.task === 'binary') return 4;
+  if (predictions.task === 'regression') return metrics.length * predictions.targets;
+  return metrics.reduce((sum, name) => sum + (name === 'auc' ? predictions.classes : 1), 0);
 }

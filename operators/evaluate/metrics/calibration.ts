@@ -47,7 +47,8 @@ export function calibrationCurve(predictions: BinaryPredictions, weight: Float64
   })).filter((_, bin) => total[bin]! > 0);
 }
 
-function binsOf({ rows, probability }: BinaryPredictions): Uint8Array {
+/** The bin of each row. */
+export function binsOf({ rows, probability }: BinaryPredictions): Uint8Array {
   const bins = new Uint8Array(rows);
   for (let row = 0; row < rows; row++) {
     const p = probability[row]!;

@@ -20,10 +20,7 @@ export function weightedMean(values: Float64Array): Evaluator {
 /** Mean of -ln p(true class); p is kept within [epsilon, 1 - epsilon]. */
 export function binaryLogLoss({ rows, label, probability }: BinaryPredictions): Evaluator {
   const loss = new Float64Array(rows);
-  for (let row = 0; row < rows; row++) {
-    const p = clip(probability[row]!);
-    loss[row] = -Math.log(label[row] === 1 ? p : 1 - p);
-  }
+  for (let row = 0; row < rows; row++) loss[row] = clippedLogLoss(label[row]!, probability[row]!);
   return weightedMean(loss);
 }
 
@@ -48,6 +45,12 @@ export function topAccuracy(predictions: MulticlassPredictions): Evaluator {
 /** Mean of (p - y)^2, y in {0, 1} (Brier 1950, in its binary form). */
 export function brier({ label, probability }: BinaryPredictions): Evaluator {
   return weightedMean(Float64Array.from(label, (y, row) => (probability[row]! - y) ** 2));
+}
+
+/** -ln p(true class) of one row; p is kept within [epsilon, 1 - epsilon]. */
+export function clippedLogLoss(label: number, probability: number): number {
+  const p = clip(probability);
+  return -Math.log(label === 1 ? p : 1 - p);
 }
 
 function clip(p: number): number {

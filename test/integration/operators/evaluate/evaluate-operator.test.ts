@@ -35,8 +35,10 @@ async function evaluate(
   dataset: Artifact,
   options: Partial<Record<keyof typeof defaults, unknown>> = {},
   signal?: AbortSignal,
+  threads = 2,
 ) {
-  const context = world.context('run', `report-${stages++}`, signal);
+  const given = world.context('run', `report-${stages++}`, signal);
+  const context = { ...given, placement: { ...given.placement, threads } };
   const resolved = evaluateOperator.options.parse({ ...defaults, ...options });
   const result = await evaluateOperator.run(context, {
     options: resolved,
@@ -101,13 +103,14 @@ output = {
     expect(Math.abs(checked['f1']! - report.metrics['f1']!.value!)).toBeLessThan(1e-9);
   });
 
-  it('gives equal bytes when it runs again', async () => {
-    const dataset = await world.dataset(customers(800), ['id']);
+  it('gives equal bytes when it runs again, at any number of threads', async () => {
+    const dataset = await world.dataset(customers(9000), ['id']);
     const onnx = await world.bundle(binaryModel(2), binarySignature);
     const options = { slices: ['plan'], importance: { repeats: 2, maxRows: 100 } };
-    expect((await evaluate(onnx, dataset, options)).artifact.digest).toBe(
-      (await evaluate(onnx, dataset, options)).artifact.digest,
-    );
+    const { artifact } = await evaluate(onnx, dataset, options);
+    for (const threads of [1, 3, 8]) {
+      expect((await evaluate(onnx, dataset, options, undefined, threads)).artifact.digest).toBe(artifact.digest);
+    }
   });
 
   it('has a key of the columns that it reads alone', async () => {

@@ -9,6 +9,10 @@ import { weightedMean } from '../../../../operators/evaluate/metrics/row-mean.js
 import { createRandom, shuffledIndices } from '../../../../operators/evaluate/random.js';
 
 const { signal } = new AbortController();
+const mean = (values: Float64Array) => {
+  const evaluator = weightedMean(values);
+  return { names: ['mean'], evaluate: (weight: Float64Array) => ({ mean: evaluator(weight) }) };
+};
 const ones = (rows: number) => new Float64Array(rows).fill(1);
 const normal = (rows: number, seed: number) => {
   const random = createRandom(seed, 0);
@@ -20,23 +24,22 @@ const normal = (rows: number, seed: number) => {
 describe('bootstrapIntervals', () => {
   it('of a mean are close to the mean ± 1.96 standard errors', async () => {
     const values = normal(2000, 5);
-    const mean = weightedMean(values)(ones(2000));
-    const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 2000);
-    const [interval] = await bootstrapIntervals({ rows: 2000, weight: ones(2000), resamples: 2000, seed: 1, signal }, [
-      { evaluator: weightedMean(values), rows: null },
+    const center = weightedMean(values)(ones(2000));
+    const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - center) ** 2, 0) / 2000);
+    const [found] = await bootstrapIntervals({ rows: 2000, weight: ones(2000), resamples: 2000, seed: 1, signal }, [
+      { ...mean(values), rows: null },
     ]);
-    expect(Math.abs(interval!.low - (mean - (1.96 * deviation) / Math.sqrt(2000)))).toBeLessThan(0.004);
-    expect(Math.abs(interval!.high - (mean + (1.96 * deviation) / Math.sqrt(2000)))).toBeLessThan(0.004);
+    expect(Math.abs(found!['mean']!.low - (center - (1.96 * deviation) / Math.sqrt(2000)))).toBeLessThan(0.004);
+    expect(Math.abs(found!['mean']!.high - (center + (1.96 * deviation) / Math.sqrt(2000)))).toBeLessThan(0.004);
   });
 
   it('covers the true mean in about 95 of 100 samples', async () => {
     let covered = 0;
     for (let sample = 0; sample < 200; sample++) {
-      const [interval] = await bootstrapIntervals(
-        { rows: 200, weight: ones(200), resamples: 300, seed: sample, signal },
-        [{ evaluator: weightedMean(normal(200, sample)), rows: null }],
-      );
-      if (interval!.low <= 0 && interval!.high >= 0) covered++;
+      const [found] = await bootstrapIntervals({ rows: 200, weight: ones(200), resamples: 300, seed: sample, signal }, [
+        { ...mean(normal(200, sample)), rows: null },
+      ]);
+      if (found!['mean']!.low <= 0 && found!['mean']!.high >= 0) covered++;
     }
     expect(covered).toBeGreaterThan(180);
     expect(covered).toBeLessThan(199);
@@ -45,7 +48,7 @@ describe('bootstrapIntervals', () => {
   it('are equal for equal seeds and differ for others', async () => {
     const run = (seed: number) =>
       bootstrapIntervals({ rows: 50, weight: ones(50), resamples: 100, seed, signal }, [
-        { evaluator: weightedMean(normal(50, 1)), rows: null },
+        { ...mean(normal(50, 1)), rows: null },
       ]);
     expect(await run(3)).toEqual(await run(3));
     expect(await run(3)).not.toEqual(await run(4));
@@ -56,15 +59,15 @@ describe('bootstrapIntervals', () => {
     const rows = Uint32Array.from({ length: 100 }, (_, i) => i * 3);
     const part = Float64Array.from(rows, (row) => values[row]!);
     const seen: number[] = [];
-    const evaluator = (weight: Float64Array) => {
+    const evaluate = (weight: Float64Array) => {
       seen.push(weight.length);
-      return weightedMean(part)(weight);
+      return { mean: weightedMean(part)(weight) };
     };
-    const [interval] = await bootstrapIntervals({ rows: 300, weight: ones(300), resamples: 200, seed: 0, signal }, [
-      { evaluator, rows },
+    const [found] = await bootstrapIntervals({ rows: 300, weight: ones(300), resamples: 200, seed: 0, signal }, [
+      { names: ['mean'], evaluate, rows },
     ]);
     expect(new Set(seen)).toEqual(new Set([100]));
-    expect(interval!.low).toBeLessThan(weightedMean(part)(ones(100)));
+    expect(found!['mean']!.low).toBeLessThan(weightedMean(part)(ones(100)));
   });
 
   it('are null for a metric that is undefined in half of the resamples', () => {

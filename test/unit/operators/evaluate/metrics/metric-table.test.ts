@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { prepareBinaryGroup } from '../../../../../operators/evaluate/metrics/binary-group.js';
 import { calibrationCurve } from '../../../../../operators/evaluate/metrics/calibration.js';
 import { confusion } from '../../../../../operators/evaluate/metrics/confusion.js';
 import { rocCurve, thinCurve } from '../../../../../operators/evaluate/metrics/curves.js';
@@ -9,6 +10,7 @@ import {
   selectRows,
 } from '../../../../../operators/evaluate/metrics/predictions.js';
 import { quantile, residuals } from '../../../../../operators/evaluate/metrics/residuals.js';
+import { createRandom } from '../../../../../operators/evaluate/random.js';
 import { taskMetrics } from '../../../../../pipelines/define/evaluate.js';
 
 function binary(labels: readonly number[], scores: readonly number[], threshold = 0.5): BinaryPredictions {
@@ -98,6 +100,30 @@ describe('metrics', () => {
     const part = selectRows(all, Uint32Array.of(1, 2, 3));
     expect(part).toMatchObject({ rows: 3 });
     expect(value(part, 'auc')).toBe(value(binary([1, 0, 1], [0.9, 0.6, 0.4]), 'auc'));
+  });
+});
+
+describe('prepareBinaryGroup', () => {
+  it('gives in one pass what the metrics give, ties, zero weights and one class included', () => {
+    const random = createRandom(11, 0);
+    const uniform = () => random.next() / 2 ** 32;
+    for (const rows of [0, 1, 2, 3, 50, 999]) {
+      for (const step of [1, 0.5, 0.1, 0.001]) {
+        const scores = Array.from({ length: rows }, () => Math.round(uniform() / step) * step);
+        const predictions = binary(
+          scores.map((p) => (uniform() < p ? 1 : 0)),
+          scores.map((p) => Math.min(1, p)),
+          0.4,
+        );
+        const weight = Float64Array.from(scores, () => random.below(3) * (0.5 + uniform()));
+        const group = prepareBinaryGroup(predictions)(weight);
+        for (const name of metricNames('binary')) {
+          const alone = prepareMetric(predictions, name)(weight);
+          if (Number.isNaN(alone)) expect(group[name] ?? Number.NaN, name).toBeNaN();
+          else expect(Math.abs(group[name]! - alone), `${name} of ${rows} rows`).toBeLessThan(1e-12);
+        }
+      }
+    }
   });
 });
 
