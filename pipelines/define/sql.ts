@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MillraceError } from '../contracts/errors.js';
+import { MillraceError, throwProblems } from '../contracts/errors.js';
 import type { SqlValue } from '../contracts/sql.js';
 import { type DatasetNode, datasetKinds, nodeOf } from './build-node.js';
 import { undeclaredValue } from './dataset-value.js';
@@ -68,9 +68,10 @@ export function sql(strings: TemplateStringsArray, ...parts: readonly SqlPart[])
   return undeclaredValue({ kind: 'sql', text, values, datasets, columns: null, key: [] });
 }
 
-/** SQL from a text without datasets or values in it, for example out of a file; `{{0}}` stands for `datasets[0]`. */
+/** SQL from a text without datasets or values in it, for example out of a file; `{{0}}` stands for `datasets[0]`. @throws SQL_INVALID */
 export function sqlText(text: string, datasets: readonly AnyDataset[] = []): UndeclaredDataset {
   const nodes = datasets.map((dataset, index) => nodeOf(dataset, datasetKinds, `sqlText.datasets.${index}`));
+  throwProblems(textProblems(text, nodes.length));
   return undeclaredValue({ kind: 'sql', text, values: [], datasets: nodes, columns: null, key: [] });
 }
 
@@ -110,4 +111,24 @@ function insideOf(open: '"' | "'" | 'comment', path: string): MillraceError {
     received: open === 'comment' ? 'one in a comment' : `one between ${open}`,
     hint: open === 'comment' ? 'Take it out of the comment.' : 'Take the quotes away: a value is bound with its type.',
   });
+}
+
+/** Placeholders without a dataset, and datasets without a placeholder. */
+function textProblems(text: unknown, count: number): readonly MillraceError[] {
+  const invalid = (path: string, expected: string, received: string): MillraceError =>
+    new MillraceError('SQL_INVALID', { path, expected, received });
+  if (typeof text !== 'string' || text.trim() === '') {
+    const received = typeof text === 'string' ? 'an empty text' : describeValue(text);
+    return [invalid('sqlText.text', 'one SELECT statement', received)];
+  }
+  const used = new Set([...text.matchAll(/\{\{(\d+)\}\}/g)].map((match) => Number(match[1])));
+  const unread = Array.from({ length: count }, (_, index) => index).filter((index) => !used.has(index));
+  return [
+    ...[...used]
+      .filter((index) => index >= count)
+      .map((index) => invalid('sqlText.text', `placeholders of the ${count} datasets`, `{{${index}}}`)),
+    ...unread.map((index) =>
+      invalid(`sqlText.datasets.${index}`, `a text that reads {{${index}}}`, 'one that does not'),
+    ),
+  ];
 }

@@ -21,6 +21,7 @@ import {
   register,
   split,
   sql,
+  sqlText,
   timestamp,
 } from '../../../../pipelines/index.js';
 import { dense, network, standardize } from '../../../../pipelines/nn.js';
@@ -151,6 +152,21 @@ describe('sql', () => {
       , /* "quoted' */ ${1} AS b, ${'x'} AS c`,
       ),
     ).toEqual([]);
+  });
+
+  test('sqlText wants a placeholder a dataset and a dataset a placeholder', () => {
+    const code = 'SQL_INVALID';
+    expect(texts(() => sqlText('SELECT * FROM {{0}} JOIN {{2}} USING (id)', [people(), people()]), code)).toEqual([
+      'sqlText.text: expected placeholders of the 2 datasets; received {{2}}.',
+      'sqlText.datasets.1: expected a text that reads {{1}}; received one that does not.',
+    ]);
+    expect(texts(() => sqlText(' '), code)).toEqual([
+      'sqlText.text: expected one SELECT statement; received an empty text.',
+    ]);
+    expect(texts(() => untyped(sqlText)(undefined), code)).toEqual([
+      'sqlText.text: expected one SELECT statement; received nothing.',
+    ]);
+    expect(texts(() => sqlText('SELECT 1 AS a'), code)).toEqual([]);
   });
 
   test('values that SQL does not have are refused where they stand', () => {
