@@ -84,7 +84,7 @@ function keyValue(value: unknown): unknown {
 
 /**
  * Every name that a column of the tables may have in a statement, lower case, or null where all may be read:
- * `*`, COLUMNS(…), NATURAL joins, whole rows by a table's name.
+ * `*`, COLUMNS(…), NATURAL joins, pivots, whole rows by a table's name.
  */
 function namesRead(canonical: string): ReadonlySet<string> | null {
   const names = new Set<string>();
@@ -97,7 +97,8 @@ function namesRead(canonical: string): ReadonlySet<string> | null {
     }
     if (typeof value !== 'object' || value === null) return;
     const node = value as { readonly [member: string]: unknown };
-    if (node['class'] === 'STAR' || node['ref_type'] === 'NATURAL') readsAll = true;
+    // A pivot groups by every column that it does not name.
+    if (node['class'] === 'STAR' || node['ref_type'] === 'NATURAL' || node['type'] === 'PIVOT') readsAll = true;
     if (node['type'] === 'BASE_TABLE') {
       tables.add(String(node['table_name']).toLowerCase());
       if (node['alias'] !== '') tables.add(String(node['alias']).toLowerCase());

@@ -123,6 +123,7 @@ test('holds of an input the columns that are read alone', async () => {
     'SELECT COLUMNS(c -> c <> $$x$$) FROM {{0}}',
     'SELECT id FROM {{0}} ORDER BY ALL LIMIT 1',
     'SELECT id FROM {{0}} NATURAL JOIN {{1}}',
+    'SELECT id FROM {{0}} UNPIVOT (v FOR n IN (y, x))',
   ]) {
     expect(await parts(text, one), text).not.toEqual(await parts(text, two));
   }
