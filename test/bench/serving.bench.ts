@@ -1,19 +1,19 @@
 import { type ChildProcess, execFile, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { openPredictor } from '../../serving/predictor.js';
 import { openWorld, writeBundle } from '../integration/serving/world.js';
 import { python } from '../peers/python.js';
-import { alternate, type BenchResult, benchResult, pairUp, printResults, spread } from './bench-result.js';
+import { alternate, type BenchResult, benchResult, pairUp, spread } from './bench-result.js';
 import { closedLoop, httpRequest, type RawReply } from './serving-closed-loop.js';
 import { benchSignature, featureNames, matrixModel, namedModel, seededNumbers } from './serving-model.js';
 
@@ -150,6 +150,10 @@ async function freePort(): Promise<number> {
 }
 
 async function startRival(directory: string): Promise<{ child: ChildProcess; port: number }> {
+  // The peers read their list beside their own code, which scripts/bench.mjs has bundled into this file.
+  const list = 'requirements.txt';
+  const here = fileURLToPath(new URL('.', import.meta.url));
+  await copyFile(join(root, 'test', 'peers', list), join(here, list));
   const executable = await python();
   const extras = await pythonPath(executable);
   const model = join(directory, 'matrix.onnx');
@@ -232,5 +236,3 @@ export async function run(options: { readonly pairs?: number; readonly ms?: numb
     await rm(directory, { recursive: true, force: true });
   }
 }
-
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) printResults(await run());
