@@ -2,7 +2,7 @@ import { MillraceError, throwProblems } from '../../pipelines/contracts/errors.j
 import { quoteIdentifier, type SqlSession } from '../../pipelines/contracts/sql.js';
 import type { SplitSpec } from '../../pipelines/plan/relation.js';
 import type { DatasetView } from './read-dataset.js';
-import { type Part, parts } from './split-sql.js';
+import { type Part, parts, type SplitSql } from './split-sql.js';
 
 export type PartRows = Readonly<Record<Part, number>>;
 
@@ -22,6 +22,15 @@ export async function otherValues(session: SqlSession, dataset: DatasetView, spe
      WHERE value IS NULL OR value NOT IN ('train', 'validation', 'test') ORDER BY n DESC, value LIMIT 10`,
   );
   return rows.map((row) => ({ value: row['value'] === null ? null : String(row['value']), rows: Number(row['n']) }));
+}
+
+/** Rows of each part. */
+export async function countParts(session: SqlSession, dataset: DatasetView, split: SplitSql): Promise<PartRows> {
+  const { rows } = await session.query(
+    `SELECT code, count(*) AS n FROM (SELECT ${split.code} AS code FROM ${dataset.scan}) GROUP BY code`,
+  );
+  const of = (code: number) => Number(rows.find((row) => Number(row['code']) === code)?.['n'] ?? 0);
+  return { train: of(1), validation: of(2), test: of(3) };
 }
 
 /**

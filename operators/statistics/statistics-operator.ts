@@ -9,7 +9,7 @@ import { canonicalJson } from '../../pipelines/plan/digest.js';
 import type { Column } from '../../pipelines/types/column-type.js';
 import { columnParts } from '../split/column-parts.js';
 import { artifactOfKind, type DatasetView, readDataset } from '../split/read-dataset.js';
-import { checkParts, otherValues } from '../split/split-checks.js';
+import { checkParts, countParts, otherValues } from '../split/split-checks.js';
 import { splitColumns, splitSql } from '../split/split-sql.js';
 import {
   type NumberRequest,
@@ -84,11 +84,12 @@ export async function computeStatistics(
       signal: context.signal,
     });
 
+  await using session = await open(context.placement.threads);
+  const rows = await countParts(session, dataset, split);
+  const others = await otherValues(session, dataset, options.split);
+  checkParts(rows, dataset.rows, ['train', 'validation'], others);
   await using ordered = await open(1);
   const numbers = await numberStatistics(ordered, dataset, split, numberRequests(dataset, options), labels);
-  await using session = await open(context.placement.threads);
-  const others = await otherValues(session, dataset, options.split);
-  checkParts(numbers.rows, dataset.rows, ['train', 'validation'], others);
 
   const requests = vocabularyRequests(dataset, options);
   const lists = await vocabularies(
@@ -108,17 +109,17 @@ export async function computeStatistics(
     slots[slot.name] = value;
     if (slot.size !== null) sizes[slot.size] = value.values.length;
   }
-  const document: StatisticsDocument = { formatVersion: 1, slots, sizes, rows: numbers.rows, classes };
+  const document: StatisticsDocument = { formatVersion: 1, slots, sizes, rows, classes };
   const missing = [...numbers.missing].filter(([, count]) => count > 0);
   return {
     document,
     summary: {
-      rows: numbers.rows,
-      leftOut: dataset.rows - numbers.rows.train - numbers.rows.validation - numbers.rows.test,
+      rows,
+      leftOut: dataset.rows - rows.train - rows.validation - rows.test,
       classes: classes.slice(0, 100),
       missing: Object.fromEntries(missing.slice(0, summaryColumns)),
       allMissing: missing
-        .filter(([, count]) => count === numbers.rows.train)
+        .filter(([, count]) => count === rows.train)
         .slice(0, summaryColumns)
         .map(([name]) => name),
       vocabularies: Object.fromEntries(
@@ -126,7 +127,7 @@ export async function computeStatistics(
           .slice(0, summaryColumns)
           .map(({ key }) => [key, { size: found.get(key)!.values.length, distinct: found.get(key)!.distinct }]),
       ),
-      otherValues: others.map(({ value, rows }) => ({ value, rows })),
+      otherValues: others.map((other) => ({ value: other.value, rows: other.rows })),
     },
   };
 }

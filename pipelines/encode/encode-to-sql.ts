@@ -42,7 +42,7 @@ export function encodeToSql(
         received: `'${node.op}' of the ${node.region} region`,
       });
     }
-    const sql = toSql({ graph, node, columns, statistics, input: (input) => sqlOf(node.inputs[input]!) });
+    const sql = toSql({ graph, node, columns, statistics, input: (input) => sqlOf(node.inputs[input]!), sqlOf });
     known.set(index, sql);
     return sql;
   };

@@ -16,6 +16,8 @@ export interface NodeScope {
   readonly statistics: Pick<StatisticsDocument, 'slots'>;
   /** SQL of the node's input `index`. */
   readonly input: (index: number) => string;
+  /** SQL of any node. */
+  readonly sqlOf: (node: number) => string;
 }
 
 type ToSql = (scope: NodeScope) => string;
@@ -51,11 +53,7 @@ export const primitiveSql: Readonly<Partial<Record<Primitive, ToSql>>> = {
   greater: comparison('>'),
   greaterOrEqual: comparison('>='),
   not: ({ input }) => `(NOT ${input(0)})`,
-  // onnxruntime merges its two masked branches by `a ? a : b`, which makes a chosen -0 of the first one a 0.
-  where: ({ node, input }) => {
-    const chosen = isFloat(node.dtype) ? `${input(1)} + ${scalarLiteral(0, node.dtype, node.name)}` : input(1);
-    return `(CASE WHEN ${input(0)} THEN ${chosen} ELSE ${input(2)} END)`;
-  },
+  where: whereSql,
   cast: castSql,
 
   isMissing: (scope) => {
@@ -155,6 +153,24 @@ function mayBeNaN(graph: TensorGraph, index: number): boolean {
       return mayBeNaN(graph, node.inputs[1]!) || mayBeNaN(graph, node.inputs[2]!);
     default:
       return true;
+  }
+}
+
+/**
+ * A chain of choices is one CASE, so that a thousand of them stay below the parser's depth.
+ * onnxruntime merges its two masked branches by `a ? a : b`, which makes a chosen -0 of the first one a 0.
+ */
+function whereSql(scope: NodeScope): string {
+  const { graph, sqlOf } = scope;
+  const zero = isFloat(scope.node.dtype) ? ` + ${scalarLiteral(0, scope.node.dtype, scope.node.name)}` : '';
+  const arms: string[] = [];
+  let at = scope.node;
+  for (;;) {
+    const [condition, chosen, rest] = at.inputs as [number, number, number];
+    arms.push(`WHEN ${sqlOf(condition)} THEN ${sqlOf(chosen)}${zero}`);
+    const next = graph.nodes[rest]!;
+    if (next.op !== 'where') return `(CASE ${arms.join(' ')} ELSE ${sqlOf(rest)} END)`;
+    at = next;
   }
 }
 

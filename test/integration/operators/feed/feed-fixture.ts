@@ -34,10 +34,13 @@ export interface Fixture extends AsyncDisposable {
   readonly directory: string;
   readonly artifacts: ArtifactStore;
   readonly sql: SqlEngine;
-  /** Writes a SELECT as a dataset artifact; several SELECTs are its partitions. Rows keep the SELECT's order. */
+  /**
+   * Writes a SELECT as a dataset artifact; several SELECTs are its partitions. Rows keep the SELECT's order.
+   * Columns are nullable, but for those of `required`.
+   */
   dataset(
     selects: string | readonly string[],
-    options?: { readonly key?: readonly string[]; readonly columns?: readonly Column[] },
+    options?: { readonly key?: readonly string[]; readonly required?: readonly string[] },
   ): Promise<Artifact>;
   context(overrides?: { readonly threads?: number; readonly signal?: AbortSignal }): OperatorContext;
   /** Runs an operator on artifacts by input name. */
@@ -57,7 +60,7 @@ export async function openFixture(): Promise<Fixture> {
     directory,
     artifacts,
     sql,
-    async dataset(selects, { key = [], columns } = {}) {
+    async dataset(selects, { key = [], required = [] } = {}) {
       const all = typeof selects === 'string' ? [selects] : selects;
       const writer = await artifacts.create('dataset');
       await using session = await sql.open({ readable: [writer.directory], writable: [writer.directory] });
@@ -67,7 +70,9 @@ export async function openFixture(): Promise<Fixture> {
         const { rows } = await session.writeParquet(select, join(writer.directory, path));
         partitions.push({ path, rows });
       }
-      const described = columns ?? (await session.describe(all[0]!));
+      const described = (await session.describe(all[0]!)).map(
+        ({ name, type }): Column => ({ name, type: { ...type, nullable: type.nullable && !required.includes(name) } }),
+      );
       const files = `read_parquet([${partitions.map(({ path }) => `'${join(writer.directory, path)}'`).join(', ')}], file_row_number = true)`;
       const digests = await Promise.all(
         described.map(async ({ name }) => {

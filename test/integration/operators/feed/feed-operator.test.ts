@@ -76,7 +76,7 @@ const inputs = { age: standardize(), amount: log1p(), plan: embed({ dimension: 2
 
 describe('feed', () => {
   it('holds the encoded train and validation rows in the order of the dataset', async () => {
-    const dataset = await fixture.dataset(people, { key: ['id'] });
+    const dataset = await fixture.dataset(people, { key: ['id'], required: ['w'] });
     const { feed } = await makeFeed(dataset, { inputs, label: 'churned', task: 'binary', weight: 'w' });
     const meta = feed.manifest.meta as unknown as FeedMeta;
     expect(meta).toMatchObject({
@@ -103,7 +103,7 @@ describe('feed', () => {
 
   it('gives equal bytes at 1, 2, 3 and 8 threads', async () => {
     const dataset = await fixture.dataset(
-      `SELECT i AS id, sin(i) * 100 AS x, 'v' || (i * 31) % 977 AS v, (i % 5)::INTEGER AS y FROM range(400000) t(i) ORDER BY i`,
+      `SELECT i AS id, sin(i) * 100 AS x, 'v' || (i * 31) % 977 AS v, (i % 5)::INTEGER AS y FROM range(250000) t(i) ORDER BY i`,
       { key: ['id'] },
     );
     const digests = new Set<string>();
