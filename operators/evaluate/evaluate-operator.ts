@@ -21,6 +21,7 @@ import { type Predictions, selectRows } from './metrics/predictions.js';
 import { residuals } from './metrics/residuals.js';
 import { compareWithNative } from './native-parity.js';
 import { renderReport } from './page/report-page.js';
+import { reportText } from './page/report-text.js';
 import { type Report, reportSchema } from './report.js';
 import { readSampledInputs, sampleRows } from './sampled-inputs.js';
 import { openTestSession, readSignature, scoreOutput, scoreRows, testRowsSql } from './scored-rows.js';
@@ -32,7 +33,7 @@ const RESIDUAL_LABELS = 4;
 
 /**
  * Scores the exported bundle on the test split and measures it. Leaves a `report` artifact (report.json,
- * predictions.parquet) and the record report.html.
+ * predictions.parquet) and as records report.html and a TensorBoard text.
  *
  * @throws SPLIT_EMPTY, DATA_SINGLE_CLASS, DATA_NULL, DATA_NOT_FINITE, DATA_OUT_OF_RANGE, DATA_COLUMN_MISSING
  */
@@ -84,8 +85,7 @@ export const evaluateOperator = defineOperator<ResolvedEvaluateOptions>({
         directory: writer.directory,
       });
       await writeFile(join(writer.directory, 'report.json'), canonicalJson(report));
-      await mkdir(context.records, { recursive: true });
-      await writeFile(join(context.records, 'report.html'), renderReport(report, context.stage));
+      await writeRecords(context, report);
       const values = Object.entries(report.metrics).flatMap(([name, { value }]) =>
         value === null ? [] : [[name, value] as const],
       );
@@ -111,6 +111,15 @@ export const evaluateOperator = defineOperator<ResolvedEvaluateOptions>({
     }
   },
 });
+
+/** The page, and the numbers for TensorBoard. */
+async function writeRecords(context: OperatorContext, report: Report): Promise<void> {
+  await mkdir(context.records, { recursive: true });
+  await writeFile(join(context.records, 'report.html'), renderReport(report, context.stage));
+  await using log = await context.events(context.records);
+  log.text('report', 0, reportText(report));
+  await log.close();
+}
 
 interface Evaluation {
   readonly bundle: Artifact;

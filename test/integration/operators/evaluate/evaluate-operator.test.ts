@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { evaluateOperator } from '../../../../operators/evaluate/evaluate-operator.js';
@@ -52,7 +53,7 @@ describe('evaluate', () => {
   it('measures a binary model on the test rows alone and keeps their predictions', async () => {
     const dataset = await world.dataset(customers(4000), ['id']);
     const onnx = await world.bundle(binaryModel(2), binarySignature);
-    const { report, artifact, result } = await evaluate(onnx, dataset, {
+    const { report, artifact, result, context } = await evaluate(onnx, dataset, {
       slices: ['plan', 'age'],
       importance: { repeats: 2, maxRows: 500 },
     });
@@ -85,18 +86,27 @@ describe('evaluate', () => {
     expect(report.confusion!.counts!.flat().reduce((a, b) => a + b, 0)).toBe(report.rows);
     expect(result.metrics!['auc']).toBe(report.metrics['auc']!.value);
 
+    const page = await readFile(join(context.records, 'report.html'), 'utf8');
+    expect(page).toContain('<h1>How well it predicts churned</h1>');
+
     const python = `
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+log = EventAccumulator(input["records"]).Reload()
+text = log.Tensors("report")[0].tensor_proto.string_val[0].decode()
 import duckdb, math
 from sklearn.metrics import roc_auc_score, f1_score
 t = duckdb.sql("SELECT p.*, c.x FROM read_parquet('" + input["predictions"] + "') p JOIN read_parquet('" + input["dataset"] + "') c ON md5(c.id::VARCHAR) = p.identity").fetchnumpy()
 output = {
+  "text": text,
   "rows": len(t["identity"]), "auc": roc_auc_score(t["label"], t["probability"]), "f1": f1_score(t["label"], t["class"] == "true"),
   "gap": float(max(abs(1 / (1 + math.exp(-2 * x)) - p) for x, p in zip(t["x"], t["probability"]))),
 }`;
     const checked = (await runPython(python, {
       predictions: join(artifact.directory, 'predictions.parquet'),
       dataset: join(dataset.directory, 'part-00000.parquet'),
-    })) as Record<string, number>;
+      records: context.records,
+    })) as Record<string, number> & { readonly text: string };
+    expect(checked.text).toContain('| metric | value | 95% interval |');
     expect(checked['rows']).toBe(report.rows);
     expect(checked['gap']).toBeLessThan(1e-6);
     expect(Math.abs(checked['auc']! - report.metrics['auc']!.value!)).toBeLessThan(1e-9);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { escapeText, formatNumber, html } from '../../../../../operators/evaluate/page/markup.js';
 import { renderReport } from '../../../../../operators/evaluate/page/report-page.js';
+import { reportText } from '../../../../../operators/evaluate/page/report-text.js';
 import { type Report, reportSchema } from '../../../../../operators/evaluate/report.js';
 
 const hostile = '<script>alert("x")</script> & \' "';
@@ -164,6 +165,21 @@ describe('renderReport', () => {
 
   it('gives equal text for equal reports', () => {
     expect(renderReport(shared, 'report')).toBe(renderReport(structuredClone(shared), 'report'));
+  });
+});
+
+describe('reportText', () => {
+  it('is Markdown whose cells hold what comes from data', () => {
+    const text = reportText({ ...shared, slices: [{ ...shared.slices[0]!, column: 'a|b' }] });
+    expect(text.split('\n').slice(2, 6)).toEqual([
+      '| metric | value | 95% interval |',
+      '| --- | ---: | --- |',
+      '| AUC | 0.9000 | 0.8800 to 0.9200 |',
+      '| Brier score | 0.1000 |  |',
+    ]);
+    expect(text).toContain('| a\\|b | rows | AUC | Brier score |');
+    expect(text).toContain('| *missing* | 40 | – | 0.9000 |');
+    expect(text).not.toMatch(/(?<!\\)</);
   });
 });
 
