@@ -5,6 +5,7 @@ import type { SourceSpec } from '../../pipelines/plan/relation.js';
 import type { Column } from '../../pipelines/types/column-type.js';
 import { duckdbType } from '../../pipelines/types/type-table.js';
 import { readFirstRecord } from './first-record.js';
+import { hasMixedLineEnds } from './line-ends.js';
 import { checkColumns, fileList } from './open-source.js';
 import { type LineShift, recordLines } from './record-lines.js';
 import { sniffColumns } from './sniff-columns.js';
@@ -14,6 +15,8 @@ type CsvSpec = Extract<SourceSpec, { format: 'csv' }>;
 /** Files that have the same columns in the same order. */
 interface Shape {
   readonly names: readonly string[];
+  /** Mixed line ends: read laxly, after its records were looked at. */
+  readonly isLax: boolean;
   readonly files: string[];
 }
 
@@ -85,9 +88,10 @@ async function shapesOf(spec: CsvSpec, files: readonly string[], path: string): 
         hint: 'Name every field in the order of the file.',
       });
     }
-    const key = JSON.stringify(names);
+    const isLax = await hasMixedLineEnds(file, spec.delimiter, names.length);
+    const key = JSON.stringify([isLax, names]);
     const shape = shapes.get(key);
-    if (shape === undefined) shapes.set(key, { names, files: [file] });
+    if (shape === undefined) shapes.set(key, { names, isLax, files: [file] });
     else shape.files.push(file);
   }
   return [...shapes.values()];
@@ -112,7 +116,7 @@ function checkNames(names: readonly string[], file: string): void {
 /** All fields as text, trimmed where asked, empty ones and the words of `nulls` as NULL. */
 function textSelect(spec: CsvSpec, shape: Shape): string {
   const fields = shape.names.map((name) => `${fieldText(spec, name)} AS ${quoteIdentifier(name)}`);
-  return `SELECT ${fields.join(', ')} FROM ${readCall(spec, shape.names, shape.files, () => 'VARCHAR')}`;
+  return `SELECT ${fields.join(', ')} FROM ${readCall(spec, shape, shape.files, () => 'VARCHAR')}`;
 }
 
 /** Types that were sniffed from the trimmed text hold for it; declared ones are for a checked cast. */
@@ -149,7 +153,7 @@ async function selects(
           `${column.name === spec.lineNumber ? line : fieldValue(spec, column)} AS ${quoteIdentifier(column.name)}`,
       )
       .join(', ');
-  const call = (files: readonly string[]): string => readCall(spec, shape.names, files, typeOf);
+  const call = (files: readonly string[]): string => readCall(spec, shape, files, typeOf);
   if (spec.lineNumber === null) return [`SELECT ${fieldsWith('')} FROM ${call(shape.files)}`];
   const parts: string[] = [];
   for (const file of shape.files) {
@@ -190,7 +194,7 @@ async function shiftTable(session: SqlSession, shifts: readonly LineShift[]): Pr
 
 function readCall(
   spec: CsvSpec,
-  names: readonly string[],
+  { names, isLax }: Shape,
   files: readonly string[],
   typeOf: (name: string) => string,
 ): string {
@@ -205,5 +209,6 @@ function readCall(
     `escape = '"'`,
     `nullstr = [${nulls.map(quoteLiteral).join(', ')}]`,
     `columns = {${columns.join(', ')}}`,
+    ...(isLax ? ['strict_mode = false'] : []),
   ].join(', ')})`;
 }

@@ -32,7 +32,7 @@ export default definePipeline({
     seed: z.int().min(0).default(1),
   }),
   build: ({ params }) => {
-    const raw = csv(`${params.data}/hour.csv`);
+    const raw = csv(`${params.data}/hour.csv`, { trim: true });
     const hours = sql`
       SELECT instant, CAST(dteday AS TIMESTAMP) + to_hours(hr) AS at, season, yr, mnth, hr, holiday = 1 AS holiday, weekday,
              workingday = 1 AS workingday, weathersit, hr + 24 * workingday AS hour_of_kind_of_day,

@@ -364,3 +364,26 @@ test('hashes by content, remembers settled files, and forgets them when they cha
   await put('hashed.csv', 'a\n2\n');
   expect((await hashSources(store, root, 'hashed.csv', 'stage'))[0]?.sha256).not.toBe(young?.sha256);
 });
+
+test('reads a file that mixes line ends, blank lines among them, and refuses torn quotes and short rows in it', async () => {
+  const mixed = await put('mixed.csv', 'a,b\r\n1,x\r\n\n2,y\n\r\n3,"z\n,"\r\n');
+  expect(await read(csv(mixed))).toMatchObject({
+    rows: [
+      { a: 1n, b: 'x' },
+      { a: 2n, b: 'y' },
+      { a: 3n, b: 'z\n,' },
+    ],
+  });
+  const torn = await put('mixed-torn.csv', 'a,b\r\n1,x\n2,"y\r\n3,z\r\n');
+  expect(await textOf(read(csv(torn)))).toEqual({
+    code: 'SOURCE_MALFORMED',
+    message:
+      'ROOT/mixed-torn.csv:3: expected every quoted field to be closed; received a record with a quote that never closes. Close the quote, or double it where it is part of the text.',
+  });
+  const short = await put('mixed-short.csv', 'a,b\r\n1,x\n2\r\n');
+  expect(await textOf(read(csv(short)))).toEqual({
+    code: 'SOURCE_MALFORMED',
+    message:
+      'ROOT/mixed-short.csv:3: expected 2 fields, as in the first line; received 1. Mend the line, or quote fields that hold the delimiter.',
+  });
+});
