@@ -78,9 +78,6 @@ async function operatorDigest(sources) {
 }
 
 const digests = await Promise.all(
-  Object.entries(operatorSources).map(async ([operator, sources]) => [
-    operator,
-    await operatorDigest(sources.filter((source) => existsSync(`${root}/${source}`))),
-  ]),
+  Object.entries(operatorSources).map(async ([operator, sources]) => [operator, await operatorDigest(sources)]),
 );
 writeFileSync(`${root}/dist/operator-digests.json`, `${JSON.stringify(Object.fromEntries(digests), null, 2)}\n`);
