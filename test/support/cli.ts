@@ -17,13 +17,22 @@ export interface CliResult {
 export interface CliOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** The command's built entry; by default this repository's. */
+  readonly entry?: string;
 }
 
 /** Starts the real command; `done` resolves when it has ended. */
-export function startCli(args: readonly string[], options: CliOptions = {}): { readonly child: ChildProcess; readonly done: Promise<CliResult> } {
+export function startCli(
+  args: readonly string[],
+  options: CliOptions = {},
+): { readonly child: ChildProcess; readonly done: Promise<CliResult> } {
   const env = { ...process.env, ...options.env };
   delete env['MILLRACE_STORE'];
-  const child = spawn(process.execPath, [entry, ...args], { cwd: options.cwd ?? repository, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [options.entry ?? entry, ...args], {
+    cwd: options.cwd ?? repository,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => {
@@ -45,10 +54,14 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
 }
 
 /** Runs the command with --json and parses the one object it prints. */
-export async function runJson<T>(args: readonly string[], options: CliOptions = {}): Promise<T & { readonly exitCode: number | null }> {
+export async function runJson<T>(
+  args: readonly string[],
+  options: CliOptions = {},
+): Promise<T & { readonly exitCode: number | null }> {
   const result = await runCli([...args, '--json'], options);
   const lines = result.stdout.trim().split('\n');
-  if (lines.length !== 1 || lines[0] === '') throw new Error(`expected one JSON object on stdout, got ${result.stdout || 'nothing'}\n${result.stderr}`);
+  if (lines.length !== 1 || lines[0] === '')
+    throw new Error(`expected one JSON object on stdout, got ${result.stdout || 'nothing'}\n${result.stderr}`);
   return { ...(JSON.parse(lines[0]!) as T), exitCode: result.code };
 }
 
@@ -71,11 +84,19 @@ export interface RunObject {
     readonly error?: { readonly code: string; readonly message: string };
   }[];
   readonly metrics: Readonly<Record<string, number>>;
-  readonly gates: readonly { readonly name: string; readonly bar: unknown; readonly value: number | null; readonly interval: unknown; readonly passed: boolean }[];
+  readonly gates: readonly {
+    readonly name: string;
+    readonly bar: unknown;
+    readonly value: number | null;
+    readonly interval: unknown;
+    readonly passed: boolean;
+  }[];
   readonly model: { readonly name: string; readonly version: number; readonly aliases: readonly string[] } | null;
 }
 
 /** Digests of what every stage left, by stage and output. */
 export function digestsOf(run: RunObject): Record<string, string> {
-  return Object.fromEntries(run.stages.flatMap((stage) => stage.outputs.map((output) => [`${stage.id}.${output.name}`, output.digest])));
+  return Object.fromEntries(
+    run.stages.flatMap((stage) => stage.outputs.map((output) => [`${stage.id}.${output.name}`, output.digest])),
+  );
 }

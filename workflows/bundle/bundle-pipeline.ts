@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, extname, isAbsolute, join, relative, sep } from 'node:path';
 import type { BuildFailure, Plugin } from 'esbuild';
+import { packageRoot } from '../../native/ts/package-root.js';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 
 /** A package that a bundle leaves outside: its name and version join the key of what runs it. */
@@ -111,13 +112,20 @@ function isBuiltin(specifier: string): boolean {
   );
 }
 
-/** The installed version of the package that a specifier belongs to; 'missing' where none is found. */
+/** What pipelines and custom stages get from Millrace's own process, wherever the project has it from. */
+const suppliedPackages: ReadonlySet<string> = new Set(['millrace', 'zod', 'apache-arrow']);
+
+/** The version of the package that a specifier belongs to, as it will run; 'missing' where none is found. */
 async function versionOf(specifier: string, root: string): Promise<string> {
   const name = specifier
     .split('/')
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/');
-  const require = createRequire(join(root, 'package.json'));
+  const own = packageRoot();
+  if (name === 'millrace') {
+    return (JSON.parse(await readFile(join(own, 'package.json'), 'utf8')) as { version: string }).version;
+  }
+  const require = createRequire(join(suppliedPackages.has(name) ? own : root, 'package.json'));
   for (const directory of require.resolve.paths(name) ?? []) {
     try {
       return (JSON.parse(await readFile(join(directory, name, 'package.json'), 'utf8')) as { version: string }).version;

@@ -26,7 +26,9 @@ async function compile({ code, file, externals, root, params, times }: CompileRe
       }
     };
     (globalThis as Record<symbol, unknown>)[Symbol.for('millrace.exports')] = record;
-    const own = { millrace, 'millrace/nn': nn, 'millrace/types': types, zod };
+    const own: Record<string, unknown> = { millrace, 'millrace/nn': nn, 'millrace/types': types, zod };
+    // The file of a custom stage imports it; other pipelines need not wait for it.
+    if (externals.includes('apache-arrow')) own['apache-arrow'] = await import('apache-arrow');
     const loaded = await loadBundle(code, file, externals, root, own);
     const pipeline = pipelineOf(loaded, file);
     const values = params.kind === 'texts' ? paramsFromText(pipeline.params, params.values) : params.values;

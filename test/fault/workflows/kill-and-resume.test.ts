@@ -1,93 +1,157 @@
-import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { digestsOf, type RunObject, runCli, runJson, startCli, temporaryDirectory } from '../../support/cli.js';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { digestsOf, type RunObject, runCli, runJson, startCli } from '../../support/cli.js';
+import { allEnded, descendantsOf } from '../../support/processes.js';
 import { seededRandom } from '../../support/random.js';
+import { type Project, visitorsProject } from '../../support/visitors.js';
 
 const long = process.env['MILLRACE_LONG'] !== undefined;
-const moments = long ? 20 : 4;
 const seed = Number(process.env['MILLRACE_TEST_SEED'] ?? 20261124);
-const pipeline = ['examples/subscription-churn/pipeline.ts', '-p', 'customers=4000', '-p', 'events=60000', '-p', 'maxEpochs=12'];
+const params = ['--param', 'maxEpochs=12'];
+
+/** The stages in whose middle a run is killed; more moments come round again, at other points of the stage. */
+const places = [
+  'model',
+  'onnx',
+  'rows',
+  'live',
+  'visits',
+  'paces',
+  'model/feed',
+  'report',
+  'version',
+  'model/statistics',
+];
+const random = seededRandom(seed);
+const moments = Array.from({ length: long ? 20 : 4 }, (_, index) => ({
+  stage: places[index % places.length]!,
+  fraction: Number(random().toFixed(3)),
+}));
 
 describe('a run killed with SIGKILL and resumed', () => {
-  let undisturbed: Record<string, string>;
-  let durationMs: number;
+  let project: Project;
+  let undisturbed: RunObject;
 
   beforeAll(async () => {
-    await using store = await temporaryDirectory();
-    const started = performance.now();
-    const run = await runJson<RunObject>(['run', ...pipeline, '--store', store.path]);
-    durationMs = performance.now() - started;
-    expect(run.status).toBe('succeeded');
-    undisturbed = digestsOf(run);
+    project = await visitorsProject();
+    undisturbed = await project.run(params);
+    expect(undisturbed.status).toBe('succeeded');
   });
+  afterAll(() => project[Symbol.asyncDispose]());
 
-  const random = seededRandom(seed);
-  const fractions = Array.from({ length: moments }, (_, index) => (index + random()) / moments);
+  let store = '';
+  const stores: string[] = [];
+  function freshStore(): string {
+    store = join(project.directory, '..', `store-${stores.length}`);
+    stores.push(store);
+    return store;
+  }
+  afterEach(() => expect(leftovers(store)).toEqual([]));
 
-  test.each(fractions)('gives the digests of an undisturbed one after a kill at %f of its time', async (fraction) => {
-    await using store = await temporaryDirectory();
-    const { child, done } = startCli(['run', ...pipeline, '--store', store.path]);
-    await Promise.race([delay(fraction * durationMs), done]);
+  test.each(moments)(
+    'gives the digests of an undisturbed one after a kill in $stage, at $fraction of it',
+    async ({ stage, fraction }) => {
+      const args = ['run', join(project.directory, 'pipeline.ts'), ...params, '--store', freshStore()];
+      const { child, done } = startCli(args);
+      const run = await begun(store, stage);
+      const durationMs = undisturbed.stages.find((one) => one.id === stage)!.durationMs;
+      await Promise.race([delay(fraction * durationMs), done]);
+      const children = descendantsOf(child.pid!);
+      child.kill('SIGKILL');
+      await done;
+      await allEnded(children);
+      const before = await runJson<RunObject>(['runs', 'show', run, '--store', store]);
+      const resumed =
+        before.status === 'succeeded' ? before : await runJson<RunObject>(['runs', 'resume', run, '--store', store]);
+      expect({ seed, stage, fraction, status: resumed.status }).toEqual({ seed, stage, fraction, status: 'succeeded' });
+      expect(digestsOf(resumed)).toEqual(digestsOf(undisturbed));
+      const history = await runJson<{
+        readonly history: readonly { readonly kind: string }[];
+        readonly altered: number | null;
+      }>(['models', 'history', '--verify', '--store', store]);
+      expect(history.altered).toBeNull();
+      expect(history.history.map((entry) => entry.kind)).toEqual(['register', 'gate', 'promote', 'deploy']);
+    },
+  );
+
+  test('computes nothing again that had finished', async () => {
+    const args = ['run', join(project.directory, 'pipeline.ts'), ...params, '--store', freshStore()];
+    const { child, done } = startCli(args);
+    const run = await begun(store, 'model');
     child.kill('SIGKILL');
     await done;
-    await expectNoChildren(store.path);
-    const { runs } = await runJson<{ runs: readonly { run: string; status: string }[] }>(['runs', 'list', '--store', store.path]);
-    const interrupted = runs[0];
-    const resumed =
-      interrupted === undefined || interrupted.status === 'succeeded'
-        ? await runJson<RunObject>(['run', ...pipeline, '--store', store.path])
-        : await runJson<RunObject>(['runs', 'resume', interrupted.run, '--store', store.path]);
-    expect({ seed, fraction, status: resumed.status }).toEqual({ seed, fraction, status: 'succeeded' });
-    expect(digestsOf(resumed)).toEqual(undisturbed);
-    expect(leftovers(store.path)).toEqual([]);
+    await runJson<RunObject>(['runs', 'resume', run, '--store', store]);
+    const started = logOf(store, run)
+      .filter((line) => line.kind === 'stageStarted')
+      .map((line) => line.stage);
+    for (const stage of ['visits', 'paces', 'rows', 'model/statistics', 'model/feed'])
+      expect(started.filter((one) => one === stage)).toHaveLength(1);
+    expect(started.filter((one) => one === 'model')).toHaveLength(2);
   });
 
-  test.each([1, 2, 3, 8])('gives the same digests on %i threads', async (threads) => {
-    await using store = await temporaryDirectory();
-    const run = await runJson<RunObject>(['run', ...pipeline, '--store', store.path, '--threads', String(threads)]);
-    expect(digestsOf(run)).toEqual(undisturbed);
+  test.each([1, 3, 8])('gives the same digests on %i threads', async (threads) => {
+    const run = await runJson<RunObject>([
+      'run',
+      join(project.directory, 'pipeline.ts'),
+      ...params,
+      '--store',
+      freshStore(),
+      '--threads',
+      String(threads),
+    ]);
+    expect(digestsOf(run)).toEqual(digestsOf(undisturbed));
   });
 
   test('is refused while its process is alive', async () => {
-    await using store = await temporaryDirectory();
-    const { child, done } = startCli(['run', ...pipeline, '--store', store.path]);
-    const id = await firstRun(store.path);
-    const refused = await runCli(['runs', 'resume', id, '--store', store.path]);
-    expect(refused.code).toBe(2);
-    expect(refused.stderr).toBe(`${id}: expected a run that no process drives; received one that process ${child.pid} drives. Wait for it, or cancel it with millrace runs cancel.\n`);
+    const { child, done } = startCli([
+      'run',
+      join(project.directory, 'pipeline.ts'),
+      ...params,
+      '--store',
+      freshStore(),
+    ]);
+    const id = await begun(store, 'visits');
+    const refused = await runCli(['runs', 'resume', id, '--store', store]);
     child.kill('SIGINT');
     expect((await done).code).toBe(130);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toBe(
+      `${id}: expected a run that no process drives; received one that process ${child.pid} drives. Wait for it, or cancel it with millrace runs cancel.\n`,
+    );
+    const resumed = await runJson<RunObject>(['runs', 'resume', id, '--store', store]);
+    expect(digestsOf(resumed)).toEqual(digestsOf(undisturbed));
   });
 });
 
-/** Children end with their parent: nobody works in the store any more. */
-async function expectNoChildren(store: string): Promise<void> {
-  for (let tries = 0; tries < 50; tries++) {
-    const found = execFileSync('ps', ['-eo', 'args']).toString().split('\n').filter((line) => line.includes(store));
-    if (found.length === 0) return;
-    await delay(100);
-  }
-  throw new Error(`processes of ${store} outlived their parent`);
+interface LogLine {
+  readonly kind: string;
+  readonly stage?: string;
 }
 
-async function firstRun(store: string): Promise<string> {
+function logOf(store: string, run: string): readonly LogLine[] {
+  const file = join(store, 'records', run, 'run.log');
+  if (!existsSync(file)) return [];
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line.endsWith('}'))
+    .map((line) => JSON.parse(line) as LogLine);
+}
+
+/** The run's id, once its stage has begun. */
+async function begun(store: string, stage: string): Promise<string> {
   for (;;) {
-    const { runs } = await runJson<{ runs: readonly { run: string; status: string }[] }>(['runs', 'list', '--store', store]);
-    if (runs[0] !== undefined) return runs[0].run;
-    await delay(50);
+    const [run] = existsSync(join(store, 'records')) ? readdirSync(join(store, 'records')) : [];
+    if (run !== undefined && logOf(store, run).some((line) => line.kind === 'stageStarted' && line.stage === stage))
+      return run;
+    await delay(5);
   }
 }
 
 /** Temporary directories and scratch that a finished run should not leave. */
 function leftovers(store: string): string[] {
-  return ['tmp', 'scratch'].flatMap((name) => {
-    try {
-      return readdirSync(join(store, name)).map((entry) => `${name}/${entry}`);
-    } catch {
-      return [];
-    }
-  });
+  return ['tmp', 'scratch'].flatMap((name) =>
+    existsSync(join(store, name)) ? readdirSync(join(store, name)).map((entry) => `${name}/${entry}`) : [],
+  );
 }

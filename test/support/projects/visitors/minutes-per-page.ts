@@ -1,0 +1,3 @@
+export function minutesPerPage(minutes: number | null, pages: number): number {
+  return minutes === null ? 0 : minutes / (pages + 1);
+}
