@@ -5,6 +5,7 @@ import { MillraceError, serializeError } from '../../pipelines/contracts/errors.
 import type { Json } from '../../pipelines/contracts/json.js';
 import type { MetricPoint, RunRecord, RunStatus, StageRecord } from '../../pipelines/contracts/metadata.js';
 import type { ChildRun, Placement } from '../../pipelines/contracts/operator.js';
+import { parseOptions } from '../../pipelines/define/parse-options.js';
 import { drivePlan, type Spawn } from '../../pipelines/drive/drive-plan.js';
 import { needsOf } from '../../pipelines/plan/compile.js';
 import { type Plan, planSchema } from '../../pipelines/plan/schema.js';
@@ -81,7 +82,7 @@ export async function resumeRun(
     });
   }
   const artifact = await services.artifacts.open(run.plan);
-  const plan = planSchema.parse(JSON.parse(await readFile(join(artifact.directory, 'plan.json'), 'utf8')));
+  const plan = parsePlan(await readFile(join(artifact.directory, 'plan.json'), 'utf8'));
   const { useCache } = run.options as { readonly useCache: boolean };
   return driveRun(services, run, plan, { ...options, root: run.root, bundle: run.bundle, useCache, from: null });
 }
@@ -161,7 +162,7 @@ async function spawnRun(
   const artifact = await services.artifacts.open(digest);
   const text = await readFile(join(artifact.directory, 'plan.json'), 'utf8');
   // A template's text holds "$index" where the instance's number belongs.
-  const plan = planSchema.parse(JSON.parse(spawn.kind === 'plan' ? text : text.replaceAll('"$index"', String(index))));
+  const plan = parsePlan(spawn.kind === 'plan' ? text : text.replaceAll('"$index"', String(index)));
   const memo = `${parent}/${stage}/${digest}/${index}`;
   const known = (await services.metadata.memo('child', memo)) as string | null;
   const childOptions = { ...options, from: null, parent: { run: parent, stage } };
@@ -195,4 +196,9 @@ async function spawnRun(
 
 function outputsOf(stages: readonly StageRecord[]): ChildRun['outputs'] {
   return Object.fromEntries(stages.map((stage) => [stage.stage, stage.outputs]));
+}
+
+/** A plan out of an artifact. @throws PLAN_INVALID - made by another version of Millrace */
+function parsePlan(text: string): Plan {
+  return parseOptions(planSchema, JSON.parse(text), 'plan', 'PLAN_INVALID');
 }
