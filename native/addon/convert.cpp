@@ -283,7 +283,7 @@ Napi::Object FromTensor(Napi::Env env, const TensorData& tensor) {
 }
 
 Napi::Object FromEvent(Napi::Env env, const Program& program, const TrainEvent& event) {
-  static const char* const kinds[] = {"started", "progress", "epoch", "checkpoint", "checkpointUnusable"};
+  static const char* const kinds[] = {"started", "restored", "progress", "epoch", "checkpoint", "checkpointUnusable"};
   Napi::Object object = Napi::Object::New(env);
   object.Set("kind", kinds[static_cast<int>(event.kind)]);
   object.Set("epoch", static_cast<double>(event.epoch));

@@ -38,6 +38,47 @@ std::string Metadata(const TensorFile& file, const std::string& key) {
   return found->second;
 }
 
+// "step,train,validation,rate;" for every epoch.
+std::string CurveText(const std::vector<CurvePoint>& curve) {
+  std::string text;
+  for (const CurvePoint& point : curve) {
+    text += std::to_string(point.step) + ',' + Exact(point.train_loss) + ',' + Exact(point.validation_loss) + ',' +
+            Exact(point.learning_rate) + ';';
+  }
+  return text;
+}
+
+std::vector<CurvePoint> ParseCurve(const TensorFile& file, int64_t epochs) {
+  const std::string text = Metadata(file, "curve");
+  std::vector<CurvePoint> curve;
+  const char* at = text.c_str();
+  // Every number is followed by its mark; a text that is cut anywhere does not parse.
+  auto after = [&](char* end, char mark) {
+    if (end == at || *end != mark) throw Error("ARTIFACT_CORRUPT", file.path, "a curve of numbers", "another text");
+    at = end + 1;
+  };
+  auto real = [&](char mark) {
+    char* end = nullptr;
+    const double value = std::strtod(at, &end);
+    after(end, mark);
+    return value;
+  };
+  while (*at != '\0') {
+    CurvePoint point;
+    char* end = nullptr;
+    point.step = std::strtoll(at, &end, 10);
+    after(end, ',');
+    point.train_loss = real(',');
+    point.validation_loss = real(',');
+    point.learning_rate = real(';');
+    curve.push_back(point);
+  }
+  if (static_cast<int64_t>(curve.size()) != epochs) {
+    throw Error("ARTIFACT_CORRUPT", file.path, "a curve of " + std::to_string(epochs) + " epochs", std::to_string(curve.size()));
+  }
+  return curve;
+}
+
 void CheckChecksum(const TensorFile& file) {
   const MappedFile mapped(file.path);
   int64_t begin = mapped.size(), end = 0;
@@ -66,7 +107,8 @@ void SaveCheckpoint(const std::string& path, const Program& program, const Train
   append(FlatViews(program, weights.parameter_layout, weights.dtype, state.first.data(), "optimizer/first/"));
   append(FlatViews(program, weights.parameter_layout, weights.dtype, state.second.data(), "optimizer/second/"));
   if (state.progress.best_epoch >= 0) append(state.best.Views("best/"));
-  std::map<std::string, std::string> metadata{{"formatVersion", "1"}, {"fingerprint", fingerprint}};
+  std::map<std::string, std::string> metadata{
+      {"formatVersion", "2"}, {"fingerprint", fingerprint}, {"curve", CurveText(state.curve)}};
   VisitProgress(
       state.progress, [&](const char* key, int64_t value) { metadata[key] = std::to_string(value); },
       [&](const char* key, double value) { metadata[key] = Exact(value); });
@@ -75,7 +117,7 @@ void SaveCheckpoint(const std::string& path, const Program& program, const Train
 
 void LoadCheckpoint(const TensorFile& file, const Program& program, const std::string& fingerprint, TrainState& state) {
   const std::string version = Metadata(file, "formatVersion"), found = Metadata(file, "fingerprint");
-  if (version != "1") throw Error("ARTIFACT_CORRUPT", file.path, "formatVersion 1", version);
+  if (version != "2") throw Error("ARTIFACT_CORRUPT", file.path, "formatVersion 2", version);
   if (found != fingerprint) throw Error("ARTIFACT_CORRUPT", file.path, "a checkpoint of this training", "one of another");
   CheckChecksum(file);
   VisitProgress(
@@ -85,6 +127,7 @@ void LoadCheckpoint(const TensorFile& file, const Program& program, const std::s
   if (state.progress.epoch < 0 || state.progress.batch < 0 || state.progress.step < 0) {
     throw Error("ARTIFACT_CORRUPT", file.path, "a position in the data", "a negative one");
   }
+  state.curve = ParseCurve(file, state.progress.epoch);
   const Weights& weights = state.current.weights();
   state.current.Load(file, "current/");
   LoadFlat(program, weights.parameter_layout, weights.dtype, state.first.data(), file, "optimizer/first/");

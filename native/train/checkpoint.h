@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "../core/aligned_buffer.h"
 #include "weights.h"
@@ -17,12 +18,19 @@ struct Progress {
   double reference_loss = 0;                   // what early stopping compares with
 };
 
+// Losses of one finished epoch; the position in the curve is the epoch.
+struct CurvePoint {
+  int64_t step = 0;
+  double train_loss = 0, validation_loss = 0, learning_rate = 0;
+};
+
 struct TrainState {
   TrainState(const Program& program, DType dtype)
       : current(program, dtype), best(program, dtype), first(current.parameter_bytes()), second(current.parameter_bytes()) {}
   WeightStore current, best;
   AlignedBuffer first, second;  // the optimizer's moments
   Progress progress;
+  std::vector<CurvePoint> curve;  // of the epochs before progress.epoch
 };
 
 void SaveCheckpoint(const std::string& path, const Program& program, const TrainState& state,

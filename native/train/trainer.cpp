@@ -69,6 +69,7 @@ class Trainer {
     TrainEvent started = Event(TrainEvent::Kind::kStarted);
     started.compiled = compiled_;
     on_event_(std::move(started));
+    TellRestored();
     const Clock::time_point start = Clock::now();
     last_checkpoint_ = last_event_ = start;
     int64_t rows_done = 0;
@@ -121,19 +122,42 @@ class Trainer {
     if (request_.resume.has_value()) {
       try {
         LoadCheckpoint(*request_.resume, request_.program, request_.fingerprint, state_);
-        if (state_.progress.epoch <= request_.max_epochs && state_.progress.batch <= batches_) return;
+        if (state_.progress.epoch <= request_.max_epochs && state_.progress.batch <= batches_) {
+          // A training that stopped between the last step of an epoch and its validation takes no step of this epoch.
+          if (state_.progress.step > 0) learning_rate_ = LearningRate(state_.progress.step - 1);
+          return;
+        }
         throw Error("ARTIFACT_CORRUPT", request_.resume->path, "a position inside this training", "one beyond it");
       } catch (const Error& error) {
         TrainEvent event = Event(TrainEvent::Kind::kCheckpointUnusable);
         event.reason = error.what();
         on_event_(std::move(event));
         state_.progress = Progress();
+        state_.curve.clear();
         std::memset(state_.first.data(), 0, static_cast<size_t>(state_.first.bytes()));
         std::memset(state_.second.data(), 0, static_cast<size_t>(state_.second.bytes()));
       }
     }
     state_.current.Initialize(request_.seed);
     if (request_.initial.has_value()) state_.current.Load(*request_.initial, "");
+  }
+
+  // The losses of the epochs that an earlier attempt finished: its process may have died before it told them.
+  void TellRestored() const {
+    for (size_t epoch = 0; epoch < state_.curve.size(); ++epoch) {
+      const CurvePoint& point = state_.curve[epoch];
+      TrainEvent event = Event(TrainEvent::Kind::kRestored);
+      event.epoch = static_cast<int64_t>(epoch);
+      event.step = point.step;
+      event.train_loss = point.train_loss;
+      event.validation_loss = point.validation_loss;
+      event.learning_rate = point.learning_rate;
+      on_event_(std::move(event));
+    }
+  }
+
+  double LearningRate(int64_t step) const {
+    return request_.optimizer.learning_rate * ScheduleFactor(request_.schedule, step, step / batches_, total_steps_);
   }
 
   // One batch; returns its rows.
@@ -167,7 +191,7 @@ class Trainer {
       const RowRange range = ShardRange(rows, shards_, shard);
       ApplyStatistics(sites_, state_.current.weights(), statistics_[static_cast<size_t>(shard)].data(), range.end - range.begin);
     }
-    learning_rate_ = request_.optimizer.learning_rate * ScheduleFactor(request_.schedule, progress.step, progress.epoch, total_steps_);
+    learning_rate_ = LearningRate(progress.step);
     if (request_.dtype == DType::kFloat64) {
       Update<double>(weight);
     } else {
@@ -277,6 +301,7 @@ class Trainer {
     } else {
       ++progress.stale_epochs;
     }
+    state_.curve.push_back({progress.step, train_loss, validation_loss, learning_rate_});
     ++progress.epoch;
     progress.batch = 0;
     progress.loss_sum = progress.weight_sum = 0;

@@ -44,8 +44,8 @@ struct Histogram {
 };
 
 struct TrainEvent {
-  enum class Kind : uint8_t { kStarted, kProgress, kEpoch, kCheckpoint, kCheckpointUnusable };
-  Kind kind = Kind::kProgress;
+  enum class Kind : uint8_t { kStarted, kRestored, kProgress, kEpoch, kCheckpoint, kCheckpointUnusable };
+  Kind kind = Kind::kProgress;  // kRestored: an epoch that an earlier attempt finished, with its losses
   int64_t epoch = 0;  // 0-based
   int64_t step = 0;   // steps done
   int64_t steps = 0;  // of all epochs

@@ -97,7 +97,7 @@ export interface NativeTrainRequest {
 }
 
 export interface NativeTrainEvent {
-  readonly kind: 'started' | 'progress' | 'epoch' | 'checkpoint' | 'checkpointUnusable';
+  readonly kind: 'started' | 'restored' | 'progress' | 'epoch' | 'checkpoint' | 'checkpointUnusable';
   readonly epoch: number;
   readonly step: number;
   readonly steps: number;

@@ -133,6 +133,8 @@ function toTrainEvent(event: NativeTrainEvent, device: 'cpu' | 'cuda'): TrainEve
   switch (kind) {
     case 'started':
       return { kind, epoch, step, steps, compiled: event.compiled, device };
+    case 'restored':
+      return { kind, epoch, step, trainLoss, validationLoss: event.validationLoss, learningRate };
     case 'progress':
       return { kind, epoch, step, steps, trainLoss, learningRate, rowsPerSecond: event.rowsPerSecond };
     case 'epoch':

@@ -55,6 +55,15 @@ export type TrainEvent =
       readonly weights: Readonly<Record<string, Histogram>>;
       readonly gradients: Readonly<Record<string, Histogram>>;
     }
+  /** An epoch that an earlier attempt finished: told after 'started', so that no kill takes it from the curve. */
+  | {
+      readonly kind: 'restored';
+      readonly epoch: number;
+      readonly step: number;
+      readonly trainLoss: number;
+      readonly validationLoss: number;
+      readonly learningRate: number;
+    }
   | { readonly kind: 'checkpoint'; readonly epoch: number; readonly step: number }
   /** A checkpoint was there but is damaged or of another training: training began again. */
   | { readonly kind: 'checkpointUnusable'; readonly reason: string };

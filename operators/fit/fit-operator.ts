@@ -155,6 +155,8 @@ async function openLogs(
         });
       } else if (event.kind === 'checkpointUnusable') {
         context.log(`the checkpoint could not be used, training began again: ${event.reason}`);
+      } else if (event.kind === 'restored') {
+        curve.add(event);
       } else if (event.kind === 'epoch') {
         curve.add(event);
         trainLog.scalar('loss', event.step, event.trainLoss);
@@ -164,7 +166,8 @@ async function openLogs(
           trainLog.histogram(`weights/${name}`, event.step, histogram);
         for (const [name, histogram] of Object.entries(event.gradients))
           trainLog.histogram(`gradients/${name}`, event.step, histogram);
-        void Promise.all([trainLog.flush(), validationLog.flush()]);
+        // What the disk refuses is told when the logs close: it must not end the training.
+        Promise.all([trainLog.flush(), validationLog.flush()]).catch(() => {});
       }
     },
     async close() {
