@@ -1,18 +1,10 @@
 import { MillraceError, throwProblems } from '../../pipelines/contracts/errors.js';
-import { quoteIdentifier, type SqlRow, type SqlSession } from '../../pipelines/contracts/sql.js';
-import type { Statistic } from '../../pipelines/network/graph.js';
+import type { SqlRow, SqlSession } from '../../pipelines/contracts/sql.js';
 import type { Column } from '../../pipelines/types/column-type.js';
 import type { DatasetView } from '../split/read-dataset.js';
 import type { SplitSql } from '../split/split-sql.js';
-import { type ColumnProblemKind, columnError } from './column-problems.js';
-
-export type NumberStatistic = Exclude<Statistic, { kind: 'vocabulary' }>;
-
-export interface NumberRequest {
-  readonly column: Column;
-  /** May be empty: the column is checked alone. */
-  readonly statistics: readonly NumberStatistic[];
-}
+import { columnError } from './column-problems.js';
+import { type Check, type NumberRequest, NumberScan, type NumberStatistic } from './number-scan.js';
 
 export interface NumberResult {
   /** Rows of the train split. */
@@ -23,20 +15,8 @@ export interface NumberResult {
   readonly missing: ReadonlyMap<string, number>;
 }
 
-/** Beyond it a square overflows in the standard deviation. */
-const largestMagnitude = '1e150';
-
 export function statisticKey(column: string, statistic: NumberStatistic): string {
   return `${JSON.stringify(statistic)} ${column}`;
-}
-
-/** A condition that rows of the train split must not meet, told by the difference of two counts. */
-interface Check {
-  readonly column: string;
-  readonly kind: ColumnProblemKind;
-  /** Aliases whose counts differ where a row meets it. */
-  readonly all: string;
-  readonly good: string;
 }
 
 /**
@@ -58,77 +38,22 @@ export async function numberStatistics(
   numbers: readonly NumberRequest[],
   labels: readonly Column[],
 ): Promise<NumberResult> {
-  const needed = new Map<string, string>();
-  const computed: string[] = [];
-  const checks: Check[] = [];
-  const raw = (name: string): string => {
-    const known = needed.get(name);
-    if (known !== undefined) return known;
-    needed.set(name, `raw${needed.size}`);
-    return needed.get(name)!;
-  };
-  const add = (alias: string, sql: string): string => {
-    computed.push(`${sql} AS ${alias}`);
-    return alias;
-  };
-  labels.forEach((column, index) => {
-    const x = raw(column.name);
-    const present = column.type.kind === 'string' ? `nullif(${x}, '')` : x;
-    checks.push({ column: column.name, kind: 'null', all: 'row_position', good: add(`label${index}`, present) });
-  });
-  const results: { readonly alias: string; readonly column: string; readonly statistic: NumberStatistic }[] = [];
-  const aggregates: string[] = [];
-  const present = new Map<string, string>();
-  numbers.forEach(({ column, statistics }, index) => {
-    const source = raw(column.name);
-    const rule = numberRule(column);
-    const plain = `CAST(${source} AS DOUBLE)`;
-    const expression = rule === null ? plain : `CASE WHEN ${rule.sql(source)} THEN ${plain} END`;
-    const x = add(`x${index}`, expression);
-    present.set(column.name, source);
-    if (rule !== null) checks.push({ column: column.name, kind: rule.kind, all: source, good: x });
-    const uses = (transform: string) => statistics.some((each) => 'transform' in each && each.transform === transform);
-    const inputs: Record<string, string> = { none: x };
-    if (column.type.kind === 'float64' && statistics.some(isPlainDeviation)) {
-      // DuckDB ends the whole statement where a variance overflows.
-      const bounds = `-${largestMagnitude}::DOUBLE AND ${largestMagnitude}::DOUBLE`;
-      inputs['none'] = add(`bounded${index}`, `CASE WHEN ${plain} BETWEEN ${bounds} THEN ${plain} END`);
-      checks.push({ column: column.name, kind: 'magnitude', all: x, good: inputs['none'] });
-    }
-    if (uses('log1p')) {
-      inputs['log1p'] = add(`log${index}`, `CASE WHEN (${expression}) > -1 THEN ln(CAST(1 AS DOUBLE) + ${plain}) END`);
-      checks.push({ column: column.name, kind: 'logarithm', all: x, good: inputs['log1p'] });
-    }
-    statistics.forEach((statistic, at) => {
-      const alias = `value${index}_${at}`;
-      results.push({ alias, column: column.name, statistic });
-      aggregates.push(`${aggregateSql(statistic, x, inputs)} AS ${alias}`);
-    });
-  });
-  const raws = [...needed].map(([name, alias]) => `${quoteIdentifier(name)} AS ${alias}`);
-  const rows = `SELECT ${[...raws, `${dataset.position} AS row_position`, `${split.code} AS code`].join(', ')} FROM ${dataset.scan}`;
-  const inner = `SELECT ${[...needed.values(), 'row_position', ...computed].join(', ')} FROM (${rows}) WHERE code = 1`;
-  const counted = [
-    ...new Set([
-      'row_position',
-      ...needed.values(),
-      ...checks.map(({ good }) => good),
-      ...checks.map(({ all }) => all),
-    ]),
-  ];
-  const counts = counted.map((alias) => `count(${alias}) AS count_${alias}`);
-  const answer = await session.query(`SELECT ${[...counts, ...aggregates].join(', ')} FROM (${inner})`);
-  const row = answer.rows[0]!;
+  const scan = new NumberScan(labels, numbers);
+  const inner = scan.rowsSql(dataset, split);
+  const { rows } = await session.query(`SELECT ${scan.aggregates().join(', ')} FROM (${inner})`);
+  const row = rows[0]!;
   const count = (alias: string) => Number(row[`count_${alias}`]);
-  const broken = checks.filter(({ all, good }) => count(all) !== count(good));
+  const broken = scan.checks.filter(({ all, good }) => count(all) !== count(good));
   if (broken.length > 0) await throwBroken(session, dataset, inner, broken, count);
   const values = new Map<string, readonly number[]>();
-  for (const { alias, column, statistic } of results) {
+  for (const { alias, column, statistic } of scan.results) {
     const found = finished(statistic, row[alias]);
     if (!found.every(Number.isFinite)) throw overflow(column, statistic);
     values.set(statisticKey(column, statistic), found);
   }
-  const missing = [...present].map(([name, source]) => [name, count('row_position') - count(source)] as const);
+  const missing = numbers.map(
+    ({ column }) => [column.name, count('row_position') - count(scan.raw(column.name))] as const,
+  );
   return { rows: count('row_position'), values, missing: new Map(missing) };
 }
 
@@ -161,37 +86,6 @@ async function throwBroken(
       ),
     ),
   );
-}
-
-function isPlainDeviation(statistic: NumberStatistic): boolean {
-  return statistic.kind === 'standardDeviation' && statistic.transform === 'none';
-}
-
-/** What a raw number has to obey; NULL for NULL. */
-function numberRule({
-  type,
-}: Column): { readonly kind: 'finite' | 'exact'; readonly sql: (x: string) => string } | null {
-  if (type.kind === 'float32' || type.kind === 'float64') return { kind: 'finite', sql: (x) => `isfinite(${x})` };
-  if (type.kind === 'int64' || type.kind === 'uint64')
-    return { kind: 'exact', sql: (x) => `${x} BETWEEN ${-(2 ** 53)} AND ${2 ** 53}` };
-  return null;
-}
-
-function aggregateSql(statistic: NumberStatistic, x: string, inputs: Readonly<Record<string, string>>): string {
-  switch (statistic.kind) {
-    case 'mean':
-      return `favg(${inputs[statistic.transform]})`;
-    case 'standardDeviation':
-      return `stddev_pop(${inputs[statistic.transform]})`;
-    case 'minimum':
-      return `min(${x})`;
-    case 'maximum':
-      return `max(${x})`;
-    case 'range':
-      return `max(${x}) - min(${x})`;
-    case 'quantiles':
-      return `quantile_cont(${x}, [${Array.from({ length: statistic.bins + 1 }, (_, index) => `${index}::DOUBLE / ${statistic.bins}`).join(', ')}])`;
-  }
 }
 
 /** Without a single value: mean and extremes 0, deviation and range 1, edges 0 and 1. */

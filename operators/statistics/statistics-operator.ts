@@ -11,13 +11,8 @@ import { columnParts } from '../split/column-parts.js';
 import { artifactOfKind, type DatasetView, readDataset } from '../split/read-dataset.js';
 import { checkParts, countParts, otherValues } from '../split/split-checks.js';
 import { splitColumns, splitSql } from '../split/split-sql.js';
-import {
-  type NumberRequest,
-  type NumberResult,
-  type NumberStatistic,
-  numberStatistics,
-  statisticKey,
-} from './number-statistics.js';
+import type { NumberRequest, NumberStatistic } from './number-scan.js';
+import { type NumberResult, numberStatistics, statisticKey } from './number-statistics.js';
 import { type StatisticsOptions, statisticsOptions } from './statistics-options.js';
 import { type Vocabulary, type VocabularyRequest, vocabularies } from './vocabularies.js';
 
