@@ -7,13 +7,25 @@ const allow = {
   workflows: ['workflows', 'operators', 'connectors', 'native/ts', 'pipelines', 'serving'],
   serving: ['serving', 'connectors', 'pipelines'],
   cli: ['cli', 'workflows', 'serving', 'operators', 'connectors', 'native/ts', 'pipelines'],
-  examples: ['examples', 'pipelines/index.ts', 'pipelines/nn.ts', 'pipelines/types.ts', 'workflows/run.ts', 'workflows/testing.ts'],
+  examples: [
+    'examples',
+    'pipelines/index.ts',
+    'pipelines/nn.ts',
+    'pipelines/types.ts',
+    'workflows/run.ts',
+    'workflows/testing.ts',
+  ],
 };
 const ours = '^(pipelines|operators|native|connectors|workflows|serving|cli|console|examples|test|scripts)/';
 
 module.exports = {
   forbidden: [
-    { name: 'no-circles', severity: 'error', from: { pathNot: 'generated' }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-circles',
+      severity: 'error',
+      from: { pathNot: 'generated' },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     ...Object.entries(allow).map(([folder, targets]) => ({
       name: `imports-of-${folder.replace('/', '-')}`,
       severity: 'error',

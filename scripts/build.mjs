@@ -8,7 +8,13 @@ import { operatorSources } from './operator-sources.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** What programs import. Packages stay outside, so that a program and Millrace share them. */
-const libraryEntries = ['pipelines/index.ts', 'pipelines/nn.ts', 'pipelines/types.ts', 'workflows/run.ts', 'workflows/testing.ts'];
+const libraryEntries = [
+  'pipelines/index.ts',
+  'pipelines/nn.ts',
+  'pipelines/types.ts',
+  'workflows/run.ts',
+  'workflows/testing.ts',
+];
 
 /** What runs as a process or thread of its own. Pure JavaScript is bundled in: hundreds of small files would cost the command its start. */
 const processEntries = [
@@ -20,7 +26,17 @@ const processEntries = [
   'connectors/metadata-store/sqlite-worker.ts',
   'serving/inference-worker.ts',
 ];
-const nativePackages = ['@duckdb/*', 'onnxruntime-node', 'onnxruntime-common', 'libsql', 'esbuild', '@node-rs/*', 'fastify', 'apache-arrow', 'typescript'];
+const nativePackages = [
+  '@duckdb/*',
+  'onnxruntime-node',
+  'onnxruntime-common',
+  'libsql',
+  'esbuild',
+  '@node-rs/*',
+  'fastify',
+  'apache-arrow',
+  'typescript',
+];
 
 const common = {
   absWorkingDir: root,
@@ -45,12 +61,16 @@ const builds = await Promise.all([
     minifySyntax: true,
     minifyWhitespace: true,
     // CommonJS packages in the bundle ask for Node's own modules by require.
-    banner: { js: "import { createRequire as __createRequire } from 'node:module'; globalThis.require ??= __createRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; globalThis.require ??= __createRequire(import.meta.url);",
+    },
   }),
 ]);
 
 // Chunks of earlier builds go; those of this one stay readable for processes that run.
-const written = new Set(builds.flatMap(({ metafile }) => Object.keys(metafile.outputs)).map((path) => path.split('/').pop()));
+const written = new Set(
+  builds.flatMap(({ metafile }) => Object.keys(metafile.outputs)).map((path) => path.split('/').pop()),
+);
 for (const name of existsSync(`${root}/dist/chunks`) ? readdirSync(`${root}/dist/chunks`) : []) {
   if (!written.has(name)) rmSync(`${root}/dist/chunks/${name}`);
 }

@@ -104,7 +104,8 @@ function resultOf(stage: StageRecord): string {
 }
 
 export function renderGate(gate: GateLine): string {
-  const interval = gate.interval === null ? '' : ` [${gate.interval.low.toPrecision(4)}, ${gate.interval.high.toPrecision(4)}]`;
+  const interval =
+    gate.interval === null ? '' : ` [${gate.interval.low.toPrecision(4)}, ${gate.interval.high.toPrecision(4)}]`;
   const value = gate.value === null ? '–' : gate.value.toPrecision(4);
   return `gate      ${gate.passed ? pc.green('passed') : pc.red('missed')}  ${gate.name}: ${value}${interval}, bar ${typeof gate.bar === 'number' ? gate.bar.toPrecision(4) : String(gate.bar)}${gate.note ? ` (${gate.note})` : ''}`;
 }

@@ -6,9 +6,9 @@ import type { Column } from '../../pipelines/types/column-type.js';
 import { duckdbType } from '../../pipelines/types/type-table.js';
 import { readFirstRecord } from './first-record.js';
 import { hasMixedLineEnds } from './line-ends.js';
-import { checkColumns, fileList } from './open-source.js';
 import { type LineShift, recordLines } from './record-lines.js';
 import { sniffColumns } from './sniff-columns.js';
+import { checkColumns, fileList } from './source-columns.js';
 
 type CsvSpec = Extract<SourceSpec, { format: 'csv' }>;
 

@@ -1,10 +1,9 @@
-import { MillraceError, nearestName, throwProblems } from '../../pipelines/contracts/errors.js';
 import { quoteIdentifier, quoteLiteral, type SqlSession, type SqlSource } from '../../pipelines/contracts/sql.js';
 import type { SourceSpec } from '../../pipelines/plan/relation.js';
 import type { Column } from '../../pipelines/types/column-type.js';
 import { duckdbType } from '../../pipelines/types/type-table.js';
 import { openCsv } from './csv-source.js';
-import { escapeGlob } from './escape-glob.js';
+import { checkColumns, fileList } from './source-columns.js';
 
 /** Files as a SELECT of a session. @throws SOURCE_EMPTY, SOURCE_MALFORMED, DATA_COLUMN_MISSING, DATA_TYPE */
 export async function openSource(
@@ -60,30 +59,4 @@ function jsonCall(files: readonly string[], columns: readonly Column[] | null): 
       ? 'sample_size = -1, map_inference_threshold = -1'
       : `columns = {${columns.map((column) => `${quoteLiteral(column.name)}: ${quoteLiteral(duckdbType(column.type))}`).join(', ')}}`;
   return `read_json(${fileList(files)}, format = 'newline_delimited', union_by_name = true, ${shape})`;
-}
-
-/** Every declared column must be in the file. @throws DATA_COLUMN_MISSING - one problem a column, with the nearest name. */
-export function checkColumns(declared: readonly Column[] | null, found: readonly string[], file: string): void {
-  throwProblems(
-    (declared ?? [])
-      .filter((column) => !found.includes(column.name))
-      .map((column) => {
-        const near = nearestName(column.name, found);
-        return new MillraceError('DATA_COLUMN_MISSING', {
-          path: file,
-          expected: `a column '${column.name}'`,
-          received: `the columns ${found
-            .slice(0, 12)
-            .map((name) => `'${name}'`)
-            .join(', ')}${found.length > 12 ? ' …' : ''}`,
-          ...(near === null ? {} : { hint: `Did you mean '${near}'?` }),
-          details: { column: column.name, nearest: near },
-        });
-      }),
-  );
-}
-
-/** A list of files as DuckDB reads it: names are taken as they are, not as globs. */
-export function fileList(files: readonly string[]): string {
-  return `[${files.map((file) => quoteLiteral(escapeGlob(file))).join(', ')}]`;
 }

@@ -9,7 +9,6 @@ import { builtEntry } from './package-root.js';
 
 export type { FeedProblem } from './feed-addon.js';
 export type { FeedTensor, WrittenShard } from './feed-files.js';
-export { shardRows } from './feed-files.js';
 export type { FeedRequest, FeedResponse } from './feed-protocol.js';
 
 /** How long a child may take to end after a cancellation before it is killed. */

@@ -163,7 +163,9 @@ export class Lowering {
       else {
         const { column: first, count } = run;
         const columns = this.#places.floats.length;
-        joined.push(this.push('feedBlock', `${node.name}.block`, [], 'float32', [-1, count], { first, count, columns }));
+        joined.push(
+          this.push('feedBlock', `${node.name}.block`, [], 'float32', [-1, count], { first, count, columns }),
+        );
       }
     }
     if (joined.length === 1) return joined[0]!;

@@ -7,7 +7,11 @@ let found: string | null = null;
 /** The directory of the installed package `millrace`, whether this code runs from its sources or from dist. */
 export function packageRoot(): string {
   if (found !== null) return found;
-  for (let directory = dirname(fileURLToPath(import.meta.url)); directory !== dirname(directory); directory = dirname(directory)) {
+  for (
+    let directory = dirname(fileURLToPath(import.meta.url));
+    directory !== dirname(directory);
+    directory = dirname(directory)
+  ) {
     const file = join(directory, 'package.json');
     if (existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'millrace') {
       found = directory;

@@ -1,7 +1,6 @@
 import { runRank } from './rank-process.js';
 import type { ScoreRequest, ScoreResult, TrainEvent, TrainRequest, TrainResult } from './train-types.js';
 
-export { resolveGradientShards } from './gradient-shards.js';
 export type { ScoreRequest, ScoreResult, TrainEvent, TrainRequest, TrainResult } from './train-types.js';
 
 /**

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Artifact, DatasetMeta } from '../../pipelines/contracts/artifacts.js';
+import type { Json } from '../../pipelines/contracts/json.js';
 import { defineOperator, type OperatorContext } from '../../pipelines/contracts/operator.js';
 import { canonicalJson } from '../../pipelines/plan/digest.js';
 import type { SplitSpec } from '../../pipelines/plan/relation.js';
@@ -91,7 +92,7 @@ async function writeSeen(context: OperatorContext, dataset: Artifact, split: Spl
       `SELECT DISTINCT identity FROM (SELECT ${rowIdentitySql(split, facts)} AS identity, ${splitSql(split, facts).expression} AS part FROM read_parquet([${files}])) WHERE part IN ('train', 'validation') ORDER BY identity`,
       join(writer.directory, 'seen.parquet'),
     );
-    return await writer.commit({ rows });
+    return await writer.commit({ rows, split: split as unknown as Json });
   } catch (error) {
     await writer.discard();
     throw error;

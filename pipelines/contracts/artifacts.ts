@@ -1,7 +1,17 @@
 import type { Column } from '../types/column-type.js';
 import type { Json } from './json.js';
 
-export type ArtifactKind = 'bundle' | 'plan' | 'dataset' | 'statistics' | 'feed' | 'model' | 'onnx' | 'report' | 'verdict' | 'value';
+export type ArtifactKind =
+  | 'bundle'
+  | 'plan'
+  | 'dataset'
+  | 'statistics'
+  | 'feed'
+  | 'model'
+  | 'onnx'
+  | 'report'
+  | 'verdict'
+  | 'value';
 
 export interface ArtifactFile {
   /** Relative, '/'-separated, without '.' and '..'. */

@@ -3,7 +3,15 @@ import type { Json } from './json.js';
 import type { Registry } from './registry.js';
 
 export type RunStatus = 'running' | 'succeeded' | 'blocked' | 'failed' | 'cancelled' | 'waiting';
-export type StageStatus = 'succeeded' | 'cached' | 'fused' | 'unchanged' | 'blocked' | 'failed' | 'cancelled' | 'skipped';
+export type StageStatus =
+  | 'succeeded'
+  | 'cached'
+  | 'fused'
+  | 'unchanged'
+  | 'blocked'
+  | 'failed'
+  | 'cancelled'
+  | 'skipped';
 
 export interface RunRecord {
   /** UUIDv7. */
@@ -88,7 +96,11 @@ export interface MetadataStore extends AsyncDisposable {
   /** By id or unique prefix of an id. @throws RUN_NOT_FOUND */
   run(idOrPrefix: string): Promise<RunRecord>;
   /** Newest first. */
-  runs(filter: { readonly pipeline?: string; readonly parent?: string; readonly limit: number }): Promise<readonly RunRecord[]>;
+  runs(filter: {
+    readonly pipeline?: string;
+    readonly parent?: string;
+    readonly limit: number;
+  }): Promise<readonly RunRecord[]>;
 
   /** Inserts or replaces the line of (run, stage) where `attempt` is not older than the one kept. */
   putStage(record: StageRecord): Promise<void>;
@@ -99,7 +111,11 @@ export interface MetadataStore extends AsyncDisposable {
   /** Outputs under a key, or null. */
   cached(key: string): Promise<{ readonly outputs: readonly StageOutput[]; readonly summary: Json } | null>;
   /** Insert-once. Where the key has other outputs already, these are returned and the difference is recorded. */
-  insertCached(key: string, outputs: readonly StageOutput[], summary: Json): Promise<{ readonly outputs: readonly StageOutput[]; readonly summary: Json; readonly inserted: boolean }>;
+  insertCached(
+    key: string,
+    outputs: readonly StageOutput[],
+    summary: Json,
+  ): Promise<{ readonly outputs: readonly StageOutput[]; readonly summary: Json; readonly inserted: boolean }>;
   /** Forgets a key whose artifact is gone or torn. */
   dropCached(key: string): Promise<void>;
 

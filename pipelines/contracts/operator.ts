@@ -1,12 +1,12 @@
 import type { z } from 'zod';
 import type { Spawn, WaitFor } from '../drive/drive-plan.js';
+import type { Column } from '../types/column-type.js';
 import type { Artifact, ArtifactKind, ArtifactStore } from './artifacts.js';
 import type { OpenEventLog } from './events.js';
 import type { InferenceEngine } from './infer.js';
 import type { Json } from './json.js';
 import type { RunStatus, StageOutput, StageStatus } from './metadata.js';
 import type { Registry } from './registry.js';
-import type { Column } from '../types/column-type.js';
 import type { SqlEngine } from './sql.js';
 
 /** Pure: cached by key. Reads: what it first read joins the key. Acts: an effect under an idempotency key. */

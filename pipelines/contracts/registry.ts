@@ -78,9 +78,16 @@ export interface Registry {
   /** Equal bundle digests are one version: registering it again adds run and report (`created: false`). */
   register(
     act: ActKey,
-    version: { readonly model: string; readonly bundle: string; readonly report: string | null; readonly lineage: Json },
+    version: {
+      readonly model: string;
+      readonly bundle: string;
+      readonly report: string | null;
+      readonly lineage: Json;
+    },
   ): Promise<{ readonly version: ModelVersion; readonly created: boolean }>;
-  models(): Promise<readonly { readonly model: string; readonly versions: number; readonly aliases: Readonly<Record<string, number>> }[]>;
+  models(): Promise<
+    readonly { readonly model: string; readonly versions: number; readonly aliases: Readonly<Record<string, number>> }[]
+  >;
   versions(model: string): Promise<readonly ModelVersion[]>;
   /** By number ("3"), alias ("champion"), or bundle digest. @throws MODEL_NOT_FOUND with the nearest name */
   version(model: string, selector: string): Promise<ModelVersion>;
@@ -94,13 +101,25 @@ export interface Registry {
    * @throws GATE_VERSION_REVOKED - a version that was rejected or rolled back.
    * @throws GATE_REQUIRED - no passing gate record for a version.
    */
-  moveAliases(act: ActKey | null, moves: readonly AliasMove[], decision: Decision): Promise<{ readonly moved: readonly AliasMove[] }>;
+  moveAliases(
+    act: ActKey | null,
+    moves: readonly AliasMove[],
+    decision: Decision,
+  ): Promise<{ readonly moved: readonly AliasMove[] }>;
   reject(model: string, version: number, decision: Decision): Promise<void>;
   /** Puts the alias back to the version before (that is not revoked), or takes it away; marks the current one rolledBack. */
-  rollback(model: string, alias: string, decision: Decision): Promise<{ readonly from: number; readonly to: number | null }>;
+  rollback(
+    model: string,
+    alias: string,
+    decision: Decision,
+  ): Promise<{ readonly from: number; readonly to: number | null }>;
   /** Admits a revoked version again. @throws GATE_REQUIRED */
   readmit(model: string, version: number, decision: Decision): Promise<void>;
-  bindEndpoint(act: ActKey | null, binding: EndpointBinding, decision: Decision): Promise<{ readonly changed: boolean }>;
+  bindEndpoint(
+    act: ActKey | null,
+    binding: EndpointBinding,
+    decision: Decision,
+  ): Promise<{ readonly changed: boolean }>;
   endpoints(): Promise<readonly EndpointBinding[]>;
   history(model: string | null): Promise<readonly HistoryEntry[]>;
   /** Recomputes the chain; returns the sequence of the first altered entry, or null. */

@@ -14,7 +14,15 @@ export type SqlValue =
   | { readonly kind: 'timestamp'; readonly iso: string }
   | { readonly kind: 'list'; readonly items: readonly SqlValue[] };
 
-export type SqlCell = null | boolean | number | bigint | string | Uint8Array | readonly SqlCell[] | { readonly [field: string]: SqlCell };
+export type SqlCell =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly SqlCell[]
+  | { readonly [field: string]: SqlCell };
 export type SqlRow = Readonly<Record<string, SqlCell>>;
 
 export interface SqlResult {
@@ -85,7 +93,11 @@ export interface SqlSession extends AsyncDisposable {
    */
   source(spec: SourceSpec, files: readonly string[], path: string): Promise<SqlSource>;
   /** Creates a table of these columns and fills it from memory; returns the number of rows. */
-  append(table: string, columns: readonly Column[], batches: AsyncIterable<SqlBatch> | Iterable<SqlBatch>): Promise<number>;
+  append(
+    table: string,
+    columns: readonly Column[],
+    batches: AsyncIterable<SqlBatch> | Iterable<SqlBatch>,
+  ): Promise<number>;
   /** Interrupts what runs; it ends with CANCELLED. */
   interrupt(): void;
   onProgress(listener: (fraction: number) => void): void;

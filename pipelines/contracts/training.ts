@@ -1,11 +1,31 @@
 import type { FitGraph } from '../network/graph.js';
 
 export type Optimizer =
-  | { readonly kind: 'sgd'; readonly learningRate: number; readonly momentum: number; readonly nesterov: boolean; readonly weightDecay: number }
+  | {
+      readonly kind: 'sgd';
+      readonly learningRate: number;
+      readonly momentum: number;
+      readonly nesterov: boolean;
+      readonly weightDecay: number;
+    }
   /** weightDecay is added to the gradient (Kingma and Ba 2015, as torch.optim.Adam). */
-  | { readonly kind: 'adam'; readonly learningRate: number; readonly beta1: number; readonly beta2: number; readonly epsilon: number; readonly weightDecay: number }
+  | {
+      readonly kind: 'adam';
+      readonly learningRate: number;
+      readonly beta1: number;
+      readonly beta2: number;
+      readonly epsilon: number;
+      readonly weightDecay: number;
+    }
   /** weightDecay is decoupled (Loshchilov and Hutter 2019, as torch.optim.AdamW). */
-  | { readonly kind: 'adamW'; readonly learningRate: number; readonly beta1: number; readonly beta2: number; readonly epsilon: number; readonly weightDecay: number };
+  | {
+      readonly kind: 'adamW';
+      readonly learningRate: number;
+      readonly beta1: number;
+      readonly beta2: number;
+      readonly epsilon: number;
+      readonly weightDecay: number;
+    };
 
 /** Factor on the learning rate, a function of the step (0-based) alone; `totalSteps` = maxEpochs × steps of an epoch. */
 export type LearningRateSchedule =
@@ -15,7 +35,12 @@ export type LearningRateSchedule =
   /** Linear warm-up over `warmupFraction` of all steps, then half a cosine down to `minimumFactor`. */
   | { readonly kind: 'cosine'; readonly warmupFraction: number; readonly minimumFactor: number }
   /** As torch OneCycleLR (cosine, two phases, no momentum cycling): from 1/startDivisor up to 1 at `warmupFraction`, then down to 1/(startDivisor·endDivisor). */
-  | { readonly kind: 'oneCycle'; readonly warmupFraction: number; readonly startDivisor: number; readonly endDivisor: number };
+  | {
+      readonly kind: 'oneCycle';
+      readonly warmupFraction: number;
+      readonly startDivisor: number;
+      readonly endDivisor: number;
+    };
 
 /** Complete training options; part of the key. */
 export interface ResolvedTraining {
@@ -60,7 +85,12 @@ export interface FeedMeta {
   readonly indices: readonly string[];
   readonly hasWeight: boolean;
   readonly targets: number;
-  readonly splits: Readonly<Record<'train' | 'validation', { readonly rows: number; readonly shards: readonly { readonly path: string; readonly rows: number }[] }>>;
+  readonly splits: Readonly<
+    Record<
+      'train' | 'validation',
+      { readonly rows: number; readonly shards: readonly { readonly path: string; readonly rows: number }[] }
+    >
+  >;
 }
 
 /** `model.json` of a `model` artifact; beside it lie `weights.safetensors` (parameters and buffers by name) and `statistics.json`. */

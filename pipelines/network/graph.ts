@@ -121,10 +121,6 @@ export type Task =
   | { readonly kind: 'multiclass'; readonly label: string }
   | { readonly kind: 'regression'; readonly labels: readonly string[] };
 
-export function isDimKnown(dim: Dim): dim is number {
-  return typeof dim === 'number';
-}
-
 export function addDims(a: Dim, b: Dim): Dim {
   const left = typeof a === 'number' ? { constant: a, terms: {} } : a;
   const right = typeof b === 'number' ? { constant: b, terms: {} } : b;

@@ -95,7 +95,7 @@ function leaf(formula: string, attributes: readonly string[], regions: Rule['reg
  * and one mapping in `operators/export/primitive-mappings.ts`; `scripts/check-primitives.ts` compares the three.
  * "Rows" are entries of the first axis, always `batch`.
  */
-export const primitives = {
+const primitives = {
   // leaves
   input: leaf('a raw column (encode) or a named input of a loss graph (tensor)', ['name']),
   parameter: leaf('a trained tensor, shared by name', ['name', 'initializer'], tensorOnly),

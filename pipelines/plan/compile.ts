@@ -14,7 +14,7 @@ import { sortStages } from './sort-stages.js';
 import { nameStages, returnedNodes } from './stage-ids.js';
 
 export type { CustomExport, FindExport } from './draft.js';
-export { needsOf, sortStages } from './sort-stages.js';
+export { needsOf } from './sort-stages.js';
 
 /**
  * Runs a pipeline's `build` once and lowers what it returned to a plan. Deterministic: equal pipelines and params give equal plans.

@@ -5,7 +5,8 @@ import { readersOf } from './cell-readers.js';
 import { emptyTensor, readRows } from './elements.js';
 import { Problems } from './problems.js';
 
-export { type Answer, answersFromOutputs } from './answers.js';
+export { answersFromOutputs } from './answers.js';
+
 /**
  * Turns raw columns into the model's inputs: one tensor of shape [rows] for each column of the signature.
  * A missing number or bool is NaN in a float input, a missing string is ''; int64 is a BigInt64Array, bool 0 and 1.
