@@ -1,0 +1,50 @@
+// npm run bench -- NAME … [--json] [--pairs N]: runs test/bench/NAME.ts and prints one line (or object) a case.
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const names = readdirSync(`${root}/test/bench`)
+  .filter((file) => file.endsWith('.bench.ts'))
+  .map((file) => file.replace('.bench.ts', ''));
+const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
+const json = process.argv.includes('--json');
+
+if (wanted.length === 0 || wanted.some((name) => !names.includes(name))) {
+  process.stderr.write(`usage: npm run bench -- NAME … [--json]\nnames: ${names.join(' ')}\n`);
+  process.exit(2);
+}
+if (!existsSync(`${root}/dist/cli/main.js`)) {
+  process.stderr.write('dist/ is missing. Run npm run build first.\n');
+  process.exit(2);
+}
+mkdirSync(`${root}/build/bench`, { recursive: true });
+process.stderr.write(
+  `${cpus().length} × ${cpus()[0]?.model}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.version}\n`,
+);
+for (const name of wanted) {
+  const outfile = `${root}/build/bench/${name}.mjs`;
+  await build({
+    absWorkingDir: root,
+    entryPoints: [`test/bench/${name}.bench.ts`],
+    outfile,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    logLevel: 'warning',
+  });
+  const { run } = await import(pathToFileURL(outfile).href);
+  for (const result of await run()) {
+    if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    else {
+      const { ratio, limit, fractionOfLimit } = result;
+      const bound = limit === null ? '' : `  limit ${limit.toPrecision(4)} (${(100 * fractionOfLimit).toFixed(0)}%)`;
+      process.stdout.write(
+        `${result.name.padEnd(44)} ours ${result.ours.toPrecision(4)} ${result.unit}, rival ${result.rival.toPrecision(4)}  ratio ${ratio.median.toFixed(2)} [${ratio.low.toFixed(2)}, ${ratio.high.toFixed(2)}]${bound}\n    ${result.setting}\n`,
+      );
+    }
+  }
+}
