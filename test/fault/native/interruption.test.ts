@@ -73,6 +73,22 @@ describe('an interrupted training', () => {
     expect(readFileSync(cancelled.weightsPath).equals(readFileSync(alone.weightsPath))).toBe(true);
   });
 
+  it('ends with its parent: a rank whose channel closes is gone at once', async () => {
+    const request = longRequest(temporaryFolder(), 'run', { maxEpochs: 1_000 });
+    const child = fork(builtEntry('native/ts/rank-main'), [], {
+      serialization: 'advanced',
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    const ended = new Promise<NodeJS.Signals | null>((resolve) => child.on('exit', (_code, signal) => resolve(signal)));
+    child.on('message', () => {
+      if (child.connected) child.disconnect();
+    });
+    child.send({ kind: 'train', request });
+    expect(await ended).toBe('SIGKILL');
+    expect(existsSync(request.weightsPath)).toBe(false);
+  });
+
   it('does not start where the signal was aborted before', async () => {
     const request = longRequest(temporaryFolder(), 'run');
     await expect(train(request, { onEvent: () => {}, signal: AbortSignal.abort() })).rejects.toMatchObject({
