@@ -19,6 +19,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The command's built entry; by default this repository's. */
   readonly entry?: string;
+  /** In a process group of its own, as a terminal's command is. */
+  readonly detached?: boolean;
 }
 
 /** Starts the real command; `done` resolves when it has ended. */
@@ -31,6 +33,7 @@ export function startCli(
   const child = spawn(process.execPath, [options.entry ?? entry, ...args], {
     cwd: options.cwd ?? repository,
     env,
+    detached: options.detached ?? false,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

@@ -1,10 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { digestsOf, type RunObject, runCli, runJson, startCli } from '../../support/cli.js';
 import { allEnded, descendantsOf } from '../../support/processes.js';
 import { seededRandom } from '../../support/random.js';
+import { beginnings, leftovers, stageBegun } from '../../support/run-log.js';
 import { type Project, visitorsProject } from '../../support/visitors.js';
 
 const long = process.env['MILLRACE_LONG'] !== undefined;
@@ -55,7 +55,7 @@ describe('a run killed with SIGKILL and resumed', () => {
     async ({ stage, fraction }) => {
       const args = ['run', join(project.directory, 'pipeline.ts'), ...params, '--store', freshStore()];
       const { child, done } = startCli(args);
-      const run = await begun(store, stage);
+      const run = await stageBegun(store, stage);
       const durationMs = undisturbed.stages.find((one) => one.id === stage)!.durationMs;
       await Promise.race([delay(fraction * durationMs), done]);
       const children = descendantsOf(child.pid!);
@@ -79,16 +79,13 @@ describe('a run killed with SIGKILL and resumed', () => {
   test('computes nothing again that had finished', async () => {
     const args = ['run', join(project.directory, 'pipeline.ts'), ...params, '--store', freshStore()];
     const { child, done } = startCli(args);
-    const run = await begun(store, 'model');
+    const run = await stageBegun(store, 'model');
     child.kill('SIGKILL');
     await done;
     await runJson<RunObject>(['runs', 'resume', run, '--store', store]);
-    const started = logOf(store, run)
-      .filter((line) => line.kind === 'stageStarted')
-      .map((line) => line.stage);
     for (const stage of ['visits', 'paces', 'rows', 'model/statistics', 'model/feed'])
-      expect(started.filter((one) => one === stage)).toHaveLength(1);
-    expect(started.filter((one) => one === 'model')).toHaveLength(2);
+      expect({ stage, beginnings: beginnings(store, run, stage) }).toEqual({ stage, beginnings: 1 });
+    expect(beginnings(store, run, 'model')).toBe(2);
   });
 
   test.each([1, 3, 8])('gives the same digests on %i threads', async (threads) => {
@@ -112,7 +109,7 @@ describe('a run killed with SIGKILL and resumed', () => {
       '--store',
       freshStore(),
     ]);
-    const id = await begun(store, 'visits');
+    const id = await stageBegun(store, 'visits');
     const refused = await runCli(['runs', 'resume', id, '--store', store]);
     child.kill('SIGINT');
     expect((await done).code).toBe(130);
@@ -124,34 +121,3 @@ describe('a run killed with SIGKILL and resumed', () => {
     expect(digestsOf(resumed)).toEqual(digestsOf(undisturbed));
   });
 });
-
-interface LogLine {
-  readonly kind: string;
-  readonly stage?: string;
-}
-
-function logOf(store: string, run: string): readonly LogLine[] {
-  const file = join(store, 'records', run, 'run.log');
-  if (!existsSync(file)) return [];
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line.endsWith('}'))
-    .map((line) => JSON.parse(line) as LogLine);
-}
-
-/** The run's id, once its stage has begun. */
-async function begun(store: string, stage: string): Promise<string> {
-  for (;;) {
-    const [run] = existsSync(join(store, 'records')) ? readdirSync(join(store, 'records')) : [];
-    if (run !== undefined && logOf(store, run).some((line) => line.kind === 'stageStarted' && line.stage === stage))
-      return run;
-    await delay(5);
-  }
-}
-
-/** Temporary directories and scratch that a finished run should not leave. */
-function leftovers(store: string): string[] {
-  return ['tmp', 'scratch'].flatMap((name) =>
-    existsSync(join(store, name)) ? readdirSync(join(store, name)).map((entry) => `${name}/${entry}`) : [],
-  );
-}
