@@ -40,6 +40,8 @@ export interface Progress {
 export interface CustomRunner {
   /** @throws CUSTOM_THROWS, DATA_TYPE, CANCELLED */
   run(request: {
+    /** The stage, for errors. */
+    readonly path: string;
     /** Digest of the export's own bundle (an artifact). */
     readonly bundle: string;
     readonly inputs: Readonly<Record<string, Artifact>>;
