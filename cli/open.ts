@@ -27,6 +27,16 @@ export function integerOption(text: string, flag: string, minimum: number, maxim
   return value;
 }
 
+/** How long a pipeline file may take to compile: MILLRACE_COMPILE_TIMEOUT_MS, by default a minute. @throws CONFIG_INVALID */
+export function compileTimeoutMs(): number {
+  return integerOption(
+    process.env['MILLRACE_COMPILE_TIMEOUT_MS'] ?? '60000',
+    'MILLRACE_COMPILE_TIMEOUT_MS',
+    1,
+    3_600_000,
+  );
+}
+
 /** `name=value` texts as an object. @throws PARAMS_INVALID */
 export function paramTexts(texts: readonly string[]): Record<string, string> {
   return Object.fromEntries(

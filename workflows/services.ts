@@ -52,6 +52,7 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
     openDiskArtifactStore(directory),
     openSqliteMetadataStore({ file: join(directory, 'metadata.sqlite'), namespace: 'default' }),
   ]);
+  await artifacts.sweep();
   const sql = memoizedSqlEngine(
     openLazySqlEngine({
       threads: options.threads,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import { preparePipeline } from '../../workflows/bundle/prepare-pipeline.js';
 import { checkPlan } from '../../workflows/check/check-plan.js';
-import { type CommonOptions, openStore, paramTexts, printJson } from '../open.js';
+import { type CommonOptions, compileTimeoutMs, openStore, paramTexts, printJson } from '../open.js';
 
 /** Compiles twice and compares, describes the SQL against its sources, and runs the project's own TypeScript compiler. */
 export async function check(
@@ -16,6 +16,7 @@ export async function check(
   const prepared = await preparePipeline(services, file, {
     params: { kind: 'texts', values: paramTexts(options.param) },
     twice: true,
+    timeoutMs: compileTimeoutMs(),
   });
   await checkPlan(services, prepared.plan, prepared.root);
   const types = checkTypes(prepared.root);

@@ -7,7 +7,7 @@ import type { RunEvent } from '../../workflows/embedded/embedded-host.js';
 import { type RunResult, resumeRun, startRun } from '../../workflows/embedded/run-plan.js';
 import type { Services } from '../../workflows/services.js';
 import { exitCodeOf } from '../exit.js';
-import { type CommonOptions, integerOption, openStore, paramTexts, printJson } from '../open.js';
+import { type CommonOptions, compileTimeoutMs, integerOption, openStore, paramTexts, printJson } from '../open.js';
 import { RunProgress } from '../render/progress.js';
 import { renderRun, runObject } from '../render/run-summary.js';
 
@@ -25,6 +25,7 @@ export async function run(file: string, options: RunOptions): Promise<void> {
     const prepared = await preparePipeline(services, file, {
       params: { kind: 'texts', values: paramTexts(options.param) },
       signal,
+      timeoutMs: compileTimeoutMs(),
     });
     await checkPlan(services, prepared.plan, prepared.root);
     return startRun(services, prepared, {

@@ -1,11 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import type { SqlEngine, SqlSession, SqlSessionOptions, StatementInfo } from '../../pipelines/contracts/sql.js';
 import type { SourceSpec } from '../../pipelines/plan/relation.js';
+import { createOwned } from '../artifact-store/owned-directory.js';
 import { escapeGlob } from '../files/escape-glob.js';
 import { expandSource } from '../files/expand-source.js';
 import { cancelled, mapDuckdbError } from './duckdb-errors.js';
@@ -32,8 +32,7 @@ class DuckdbEngine implements SqlEngine {
 
   async open(options: SqlSessionOptions): Promise<SqlSession> {
     if (options.signal?.aborted === true) throw cancelled('sql');
-    const temporaryDirectory = join(resolve(this.#options.temporaryDirectory), `duckdb-${randomUUID()}`);
-    await mkdir(temporaryDirectory, { recursive: true });
+    const temporaryDirectory = await createOwned(resolve(this.#options.temporaryDirectory));
     const release = (): Promise<void> => rm(temporaryDirectory, { recursive: true, force: true });
     try {
       const readable = options.readable.map((path) => resolve(path));

@@ -32,6 +32,7 @@ export const customOperator = defineOperator<z.output<typeof options>>({
       Object.entries(inputs).map(([name, input]) => [name, input.artifacts['dataset']!]),
     );
     const result = await context.custom.run({
+      path: context.stage,
       bundle,
       inputs: datasets,
       columns,

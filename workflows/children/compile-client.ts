@@ -31,7 +31,8 @@ export async function compileInChild(
   options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
 ): Promise<readonly Plan[]> {
   const child = fork(builtEntry('workflows/children/compile-main'), {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    // What the user's code prints goes to stderr: stdout belongs to the command's answer.
+    stdio: ['ignore', 2, 2, 'ipc'],
     serialization: 'advanced',
     execArgv: ['--enable-source-maps'],
   });

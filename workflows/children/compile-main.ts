@@ -8,8 +8,10 @@ import * as nn from '../../pipelines/nn.js';
 import { type CustomExport, compilePlan } from '../../pipelines/plan/compile.js';
 import * as types from '../../pipelines/types.js';
 import type { CompileRequest, CompileResponse } from './compile-client.js';
+import { endWithParent } from './end-with-parent.js';
 import { loadBundle } from './load-bundle.js';
 
+endWithParent();
 process.once('disconnect', () => process.exit(0));
 process.once('message', (request: CompileRequest) => {
   void compile(request).then((response) => {

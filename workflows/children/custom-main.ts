@@ -16,8 +16,11 @@ import type { Column } from '../../pipelines/types/column-type.js';
 import * as types from '../../pipelines/types.js';
 import { arrowSchemaOf, recordBatchOf } from './arrow-batches.js';
 import type { CustomRequest, CustomResponse } from './custom-runner.js';
+import { endWithParent } from './end-with-parent.js';
 import { loadBundle } from './load-bundle.js';
+import { type Returned, returnedBatches } from './returned-batches.js';
 
+endWithParent();
 process.once('disconnect', () => process.exit(1));
 process.once('message', (request: CustomRequest) => {
   void answer(request).then((response) => {
@@ -30,7 +33,7 @@ async function answer(request: CustomRequest): Promise<CustomResponse> {
   try {
     return await runCustom(request);
   } catch (error) {
-    return { kind: 'error', error: serializeError(isMillraceError(error) ? error : thrown(error)) };
+    return { kind: 'error', error: serializeError(isMillraceError(error) ? error : thrown(error, request.path)) };
   }
 }
 
@@ -51,34 +54,15 @@ async function runCustom(request: CustomRequest): Promise<CustomResponse> {
     Object.entries(request.inputs).map(([name, input]) => [name, batchesOf(session, input.files, input.columns)]),
   );
   const file = join(request.output, 'returned.arrow');
-  let rows = 0;
-  async function* counted(): AsyncGenerator<arrow.RecordBatch> {
-    for await (const batch of run({ inputs, options: request.options })) {
-      if (!(batch instanceof arrow.RecordBatch)) {
-        throw new MillraceError('DATA_TYPE', {
-          path: 'custom',
-          expected: 'a function that yields Arrow record batches',
-          received: `a yielded ${typeof batch}`,
-          hint: "Import RecordBatch from 'apache-arrow' and yield tables' batches.",
-        });
-      }
-      rows += batch.numRows;
-      yield batch;
-    }
-    // Without a batch there would be no schema to read.
-    if (rows === 0)
-      yield recordBatchOf(
-        { rows: 0, columns: request.columns.map(() => []) },
-        request.columns,
-        arrowSchemaOf(request.columns),
-      );
-  }
+  const returned: Returned = { rows: 0, problem: null };
+  const call = (): ReturnType<CustomFunction> => run({ inputs, options: request.options });
   await pipe(
-    Readable.from(counted()),
+    Readable.from(returnedBatches(call, request.columns, request.path, returned)),
     arrow.RecordBatchStreamWriter.throughNode({ writableObjectMode: true, autoDestroy: true }),
     createWriteStream(file),
   );
-  return { kind: 'done', rows, file };
+  if (returned.problem !== null) throw returned.problem;
+  return { kind: 'done', rows: returned.rows, file };
 }
 
 async function* batchesOf(
@@ -95,10 +79,10 @@ async function* batchesOf(
     yield recordBatchOf(batch, columns, schema);
 }
 
-function thrown(error: unknown): MillraceError {
+function thrown(error: unknown, path: string): MillraceError {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return new MillraceError('CUSTOM_THROWS', {
-    path: 'custom',
+    path,
     expected: 'a function that returns',
     received: `an error it threw (${text})`,
     hint: 'Its stack is in the details.',

@@ -10,6 +10,8 @@ import type { Column } from '../../pipelines/types/column-type.js';
 import type { ExternalPackage } from '../bundle/bundle-pipeline.js';
 
 export interface CustomRequest {
+  /** The stage, for errors. */
+  readonly path: string;
   readonly code: string;
   readonly file: string;
   readonly externals: readonly string[];
@@ -57,6 +59,7 @@ export function createCustomRunner(options: {
       );
       const response = await runChild(
         {
+          path: request.path,
           code: await readFile(join(bundle.directory, 'bundle.cjs'), 'utf8'),
           file: join(bundle.directory, 'bundle.cjs'),
           externals: externals.map((external) => external.specifier),
@@ -77,10 +80,11 @@ export function createCustomRunner(options: {
 
 async function runChild(request: CustomRequest, signal: AbortSignal): Promise<CustomResponse> {
   const cancelled = (): MillraceError =>
-    new MillraceError('CANCELLED', { path: 'custom', expected: 'to run to its end', received: 'a cancellation' });
+    new MillraceError('CANCELLED', { path: request.path, expected: 'to run to its end', received: 'a cancellation' });
   if (signal.aborted) throw cancelled();
   const child = fork(builtEntry('workflows/children/custom-main'), {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    // What the user's code prints goes to stderr: stdout belongs to the command's answer.
+    stdio: ['ignore', 2, 2, 'ipc'],
     serialization: 'advanced',
     execArgv: ['--enable-source-maps'],
   });
@@ -103,7 +107,7 @@ async function runChild(request: CustomRequest, signal: AbortSignal): Promise<Cu
         else
           reject(
             new MillraceError('CHILD_DIED', {
-              path: 'custom',
+              path: request.path,
               expected: 'a child process that answers',
               received: by === null ? `exit code ${code}` : `signal ${by}`,
               hint:
