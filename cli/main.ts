@@ -115,21 +115,21 @@ models.addCommand(
     .argument('<model>')
     .action(async (model, options) => (await import('./commands/models.js')).show(model, options)),
 );
-for (const [name, description] of [
-  ['promote', 'point an alias at a version that passed its gates; admits a revoked one again'],
-  ['reject', 'revoke a version: no run promotes it any more'],
-] as const) {
-  models.addCommand(
-    command(name, description)
-      .argument('<model>')
-      .argument('<version>', 'number')
-      .requiredOption('--reason <text>', 'why; kept in the history')
-      .option('--alias <alias>', 'which alias', 'champion')
-      .action(async (model, selector, options) =>
-        (await import('./commands/models.js'))[name](model, selector, options),
-      ),
-  );
-}
+models.addCommand(
+  command('promote', 'point an alias at a version that passed its gates; admits a revoked one again')
+    .argument('<model>')
+    .argument('<version>', 'number')
+    .requiredOption('--reason <text>', 'why; kept in the history')
+    .option('--alias <alias>', 'which alias', 'champion')
+    .action(async (model, version, options) => (await import('./commands/models.js')).promote(model, version, options)),
+);
+models.addCommand(
+  command('reject', 'revoke a version: no run promotes it any more')
+    .argument('<model>')
+    .argument('<version>', 'number')
+    .requiredOption('--reason <text>', 'why; kept in the history')
+    .action(async (model, version, options) => (await import('./commands/models.js')).reject(model, version, options)),
+);
 models.addCommand(
   command('rollback', 'put an alias back to the version before')
     .argument('<model>')

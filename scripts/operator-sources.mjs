@@ -16,6 +16,7 @@ export const operatorSources = {
   gate: ['operators/gate/gate-operator.ts'],
   promote: ['operators/promote/promote-operator.ts'],
   deploy: ['operators/deploy/deploy-operator.ts'],
+  bundle: ['workflows/bundle/bundle-pipeline.ts'],
   // What compiling a plan depends on.
   pipelines: ['pipelines/index.ts', 'pipelines/nn.ts', 'pipelines/types.ts', 'pipelines/plan/compile.ts'],
 };

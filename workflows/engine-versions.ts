@@ -12,13 +12,18 @@ export function engineVersions(
   sql: SqlEngine,
   infer: InferenceEngine,
 ): Readonly<Record<'duckdb' | 'libtorch' | 'onnxruntime', string>> {
-  return { duckdb: sql.version, onnxruntime: infer.version, libtorch: nativeStamp() };
+  return { duckdb: sql.version, onnxruntime: infer.version, libtorch: nativeStamp().stamp };
 }
 
-function nativeStamp(): string {
+/** What `build/millrace.json` says of the addon. */
+export function nativeStamp(): { readonly stamp: string; readonly libtorchDirectory: string | null } {
   try {
-    return (JSON.parse(readFileSync(join(packageRoot(), 'build', 'millrace.json'), 'utf8')) as { stamp: string }).stamp;
+    const about = JSON.parse(readFileSync(join(packageRoot(), 'build', 'millrace.json'), 'utf8')) as {
+      stamp: string;
+      libtorchDirectory?: string;
+    };
+    return { stamp: about.stamp, libtorchDirectory: about.libtorchDirectory ?? null };
   } catch {
-    return 'not built';
+    return { stamp: 'not built', libtorchDirectory: null };
   }
 }

@@ -27,7 +27,7 @@ export interface Services extends AsyncDisposable {
   readonly infer: InferenceEngine;
   readonly custom: CustomRunner;
   readonly events: OpenEventLog;
-  readonly keyEnvironment: Omit<KeyEnvironment, 'context'>;
+  readonly keyEnvironment: Omit<KeyEnvironment, 'context' | 'deviceClass'>;
   keyContext(root: string): KeyContext;
   sources(root: string, pattern: string, path: string): Promise<readonly SourceFile[]>;
 }
@@ -37,7 +37,6 @@ export interface ServicesOptions {
   readonly directory: string;
   readonly threads: number;
   readonly memoryLimitMb: number;
-  readonly deviceClass?: 'cpu' | 'cuda';
 }
 
 /**
@@ -80,7 +79,6 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
     keyEnvironment: {
       operatorDigest,
       engineVersions: engineVersions(sql, infer),
-      deviceClass: options.deviceClass ?? 'cpu',
     },
     keyContext: (root) => ({
       root,

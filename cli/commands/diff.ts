@@ -72,10 +72,9 @@ function metricValues(records: readonly StageRecord[]): Record<string, unknown> 
   const values: Record<string, unknown> = {};
   for (const record of records.filter((one) => one.operator === 'evaluate')) {
     const { metrics: found } = (record.summary ?? {}) as {
-      readonly metrics?: Readonly<Record<string, number | { readonly value: number }>>;
+      readonly metrics?: Readonly<Record<string, { readonly value: number | null }>>;
     };
-    for (const [name, value] of Object.entries(found ?? {}))
-      values[`${record.stage} ${name}`] = typeof value === 'number' ? value : value.value;
+    for (const [name, value] of Object.entries(found ?? {})) values[`${record.stage} ${name}`] = value.value;
   }
   return values;
 }

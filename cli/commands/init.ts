@@ -61,8 +61,12 @@ export async function init(directory: string, options: CommonOptions): Promise<v
   }
   await mkdir(join(target, 'data'), { recursive: true });
   await writeFile(file, pipelineFile);
-  await writeFile(join(target, 'data', 'visits.csv'), visits());
-  const written = [file, join(target, 'data', 'visits.csv')];
+  const data = join(target, 'data', 'visits.csv');
+  const written = [file];
+  if (!existsSync(data)) {
+    await writeFile(data, visits());
+    written.push(data);
+  }
   for (const [name, content] of [
     ['package.json', { name: 'my-pipelines', private: true, type: 'module' }],
     ['tsconfig.json', tsconfig],

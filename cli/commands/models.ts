@@ -32,6 +32,8 @@ export async function list(options: CommonOptions): Promise<void> {
 export async function show(model: string, options: CommonOptions): Promise<void> {
   await using services = await openStore(options);
   const versions = await services.metadata.registry.versions(model);
+  // Nothing registered under this name: the look-up words the error, with the nearest name.
+  if (versions.length === 0) await services.metadata.registry.version(model, '1');
   if (options.json === true) printJson({ model, versions });
   else
     process.stdout.write(
@@ -55,18 +57,21 @@ export async function promote(model: string, selector: string, options: ReasonOp
   const { registry } = services.metadata;
   const version = await registry.version(model, selector);
   const holder = await registry.alias(model, options.alias);
-  const decision = byHand(options.reason);
-  if (version.state !== 'registered') await registry.readmit(model, version.version, decision);
+  const move = { model, alias: options.alias, expected: holder?.version ?? null, version: version.version };
   await registry.moveAliases(
     null,
-    [{ model, alias: options.alias, expected: holder?.version ?? null, version: version.version }],
-    decision,
+    [version.state === 'registered' ? move : { ...move, readmit: true as const }],
+    byHand(options.reason),
   );
   done(options, { model, alias: options.alias, from: holder?.version ?? null, to: version.version });
 }
 
 /** Revokes a version: no run promotes it any more until a person promotes it again. */
-export async function reject(model: string, selector: string, options: ReasonOptions): Promise<void> {
+export async function reject(
+  model: string,
+  selector: string,
+  options: CommonOptions & { readonly reason: string },
+): Promise<void> {
   await using services = await openStore(options);
   const version = await services.metadata.registry.version(model, selector);
   await services.metadata.registry.reject(model, version.version, byHand(options.reason));

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import pc from 'picocolors';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
+import type { RunRecord } from '../../pipelines/contracts/metadata.js';
 import { describeReason } from '../../workflows/embedded/key-reason.js';
+import type { Services } from '../../workflows/services.js';
 import { type CommonOptions, integerOption, openStore, printJson } from '../open.js';
 import { renderRun, runObject } from '../render/run-summary.js';
 import { renderTable } from '../render/table.js';
@@ -18,12 +20,13 @@ export async function list(
     limit,
     ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }),
   });
+  const statuses = await Promise.all(found.map((run) => shownStatus(services, run)));
   if (options.json === true) {
     printJson({
-      runs: found.map(({ id, pipeline, status, createdAt, finishedAt, params }) => ({
+      runs: found.map(({ id, pipeline, createdAt, finishedAt, params }, index) => ({
         run: id,
         pipeline,
-        status,
+        status: statuses[index],
         createdAt,
         finishedAt,
         params,
@@ -38,9 +41,15 @@ export async function list(
   process.stdout.write(
     `${renderTable(
       ['run', 'pipeline', 'status', 'started', 'params'],
-      found.map((run) => [run.id, run.pipeline, run.status, run.createdAt, JSON.stringify(run.params)]),
+      found.map((run, index) => [run.id, run.pipeline, statuses[index]!, run.createdAt, JSON.stringify(run.params)]),
     )}\n`,
   );
+}
+
+/** 'interrupted' for a run whose process was killed: `runs resume` goes on with it. */
+async function shownStatus(services: Services, run: RunRecord): Promise<string> {
+  if (run.status !== 'running') return run.status;
+  return (await services.metadata.leaseHolder(`run/${run.id}`)) === null ? 'interrupted' : run.status;
 }
 
 export async function show(id: string, options: CommonOptions & { readonly why?: boolean }): Promise<void> {
@@ -65,7 +74,7 @@ export async function show(id: string, options: CommonOptions & { readonly why?:
     return;
   }
   process.stdout.write(
-    `${pc.bold(run.pipeline)} ${run.id}  ${run.status}  ${run.createdAt}\n${renderRun(services, result)}\n`,
+    `${pc.bold(run.pipeline)} ${run.id}  ${await shownStatus(services, run)}  ${run.createdAt}\n${renderRun(services, result)}\n`,
   );
   if (run.error !== null) process.stdout.write(`${pc.red(run.error.message)}\n`);
   if (options.why === true) {

@@ -36,14 +36,13 @@ export async function runObject(services: Services, result: RunResult): Promise<
 }
 
 /** The reports' metrics by name, from the evaluate stages' summaries, so that a cached run has them too. */
-function metricsObject(result: RunResult): Record<string, number> {
-  const metrics: Record<string, number> = {};
+function metricsObject(result: RunResult): Record<string, number | null> {
+  const metrics: Record<string, number | null> = {};
   for (const stage of result.stages.filter((one) => one.operator === 'evaluate')) {
     const { metrics: values } = (stage.summary ?? {}) as {
-      readonly metrics?: Readonly<Record<string, number | { readonly value: number }>>;
+      readonly metrics?: Readonly<Record<string, { readonly value: number | null }>>;
     };
-    for (const [name, value] of Object.entries(values ?? {}))
-      metrics[name] = typeof value === 'number' ? value : value.value;
+    for (const [name, value] of Object.entries(values ?? {})) metrics[name] = value.value;
   }
   return metrics;
 }
@@ -82,7 +81,9 @@ export function renderRun(services: Services, result: RunResult): string {
   ];
   const metrics = Object.entries(metricsObject(result));
   if (metrics.length > 0)
-    lines.push(`metrics   ${metrics.map(([name, value]) => `${name} ${value.toPrecision(4)}`).join(' · ')}`);
+    lines.push(
+      `metrics   ${metrics.map(([name, value]) => `${name} ${value === null ? 'undefined' : value.toPrecision(4)}`).join(' · ')}`,
+    );
   for (const gate of gatesOf(result.stages)) lines.push(renderGate(gate));
   for (const stage of result.stages.filter((one) => one.operator === 'evaluate' && one.status === 'succeeded'))
     lines.push(`report    ${services.directory}/records/${result.run}/${stage.stage}/report.html`);

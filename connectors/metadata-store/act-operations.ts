@@ -17,7 +17,7 @@ export function* recallAct<T>(namespace: string, act: ActKey, kind: ActKind, sub
   return found === null ? null : (JSON.parse(found.outcome) as T);
 }
 
-/** In the transaction of the effect. */
+/** In the transaction of the effect. A later judgment of the same stage takes the place of the earlier one. */
 export function* recordAct(
   namespace: string,
   act: ActKey,
@@ -27,5 +27,6 @@ export function* recordAct(
 ): Operation<void> {
   yield* run(sql`
     INSERT INTO acts (namespace, run, stage, kind, subject, outcome)
-    VALUES (${namespace}, ${act.run}, ${act.stage}, ${kind}, ${subject}, ${JSON.stringify(outcome)})`);
+    VALUES (${namespace}, ${act.run}, ${act.stage}, ${kind}, ${subject}, ${JSON.stringify(outcome)})
+    ON CONFLICT (namespace, run, stage, kind, subject) DO UPDATE SET outcome = excluded.outcome`);
 }

@@ -60,12 +60,12 @@ function* findObstacle(namespace: string, move: AliasMove): Operation<MillraceEr
   const { model, alias, version, expected } = move;
   if (version !== null) {
     const { state } = yield* requireVersion(namespace, model, version);
-    if (state !== 'registered') {
+    if (state !== 'registered' && move.readmit !== true) {
       return new MillraceError('GATE_VERSION_REVOKED', {
         path: `models.${model}.${version}`,
         expected: 'a version that nobody rejected or rolled back',
         received: `one that was ${state === 'rejected' ? 'rejected' : 'rolled back'}`,
-        hint: `\`millrace models promote ${model}@${version} --reason TEXT\` admits it again.`,
+        hint: `\`millrace models promote ${model} ${version} --reason TEXT\` admits it again.`,
       });
     }
     if (!(yield* hasPassedGate(namespace, model, version))) return gateRequired(model, version);
@@ -123,7 +123,8 @@ export function* moveAliases(
   }
   if (problems.length > 0) return new Refusal(asOneError(problems));
   const moved = moves.filter(({ expected, version }) => expected !== version);
-  for (const { model, alias, expected, version } of moved) {
+  for (const { model, alias, expected, version, readmit } of moved) {
+    if (readmit === true && version !== null) yield* readmitVersion(namespace, model, version, decision);
     yield* setAlias(namespace, model, alias, version);
     yield* appendHistory(namespace, { model, kind: 'promote', version, alias, fromVersion: expected, decision });
   }

@@ -13,6 +13,7 @@ export class HeldLease implements Lease {
   readonly #onReleased: (lease: HeldLease) => void;
   readonly #timer: NodeJS.Timeout;
   #heldUntil: number;
+  readonly #lost = new AbortController();
   #isLost = false;
   #released: Promise<void> | null = null;
 
@@ -39,6 +40,10 @@ export class HeldLease implements Lease {
     return !this.#isLost && performance.now() < this.#heldUntil;
   }
 
+  get signal(): AbortSignal {
+    return this.#lost.signal;
+  }
+
   release(): Promise<void> {
     this.#released ??= this.#end();
     return this.#released;
@@ -52,7 +57,11 @@ export class HeldLease implements Lease {
     clearInterval(this.#timer);
     this.#isLost = true;
     this.#onReleased(this);
-    await this.#caller.call('releaseLease', this.key, this.#token);
+    try {
+      await this.#caller.call('releaseLease', this.key, this.#token);
+    } catch {
+      // What was done under it is done; a busy or full store gives the lease back when its time has passed.
+    }
   }
 
   async #renew(): Promise<void> {
@@ -64,10 +73,12 @@ export class HeldLease implements Lease {
     } catch {
       // A busy or full store: the next renewal may succeed in time, else the clock above ends the lease.
     }
+    if (!this.isHeld && this.#released === null) this.#lose();
   }
 
   #lose(): void {
     this.#isLost = true;
     clearInterval(this.#timer);
+    this.#lost.abort();
   }
 }

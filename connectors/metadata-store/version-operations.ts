@@ -201,13 +201,15 @@ export function* recordGate(namespace: string, act: ActKey, record: GateRecord):
   const { model, version, passed, verdict } = record;
   yield* requireVersion(namespace, model, version);
   const subject = `${model}@${version}`;
-  if ((yield* recallAct(namespace, act, 'gate', subject)) !== null) return;
+  const recorded = yield* recallAct<{ verdict: string }>(namespace, act, 'gate', subject);
+  if (recorded?.verdict === verdict) return;
   const ordinal = yield* nextInSequence(namespace, 'gates');
   yield* run(sql`
     INSERT INTO gates (namespace, model, version, run, stage, ordinal, passed, verdict)
     VALUES (${namespace}, ${model}, ${version}, ${record.run}, ${record.stage}, ${ordinal}, ${passed ? 1 : 0},
       ${verdict})
-    ON CONFLICT (namespace, model, version, run, stage) DO NOTHING`);
+    ON CONFLICT (namespace, model, version, run, stage)
+      DO UPDATE SET ordinal = excluded.ordinal, passed = excluded.passed, verdict = excluded.verdict`);
   const decision: Decision = { actor: actorOf(act), reason: passed ? 'passed' : 'blocked', evidence: verdict };
   yield* appendHistory(namespace, { model, kind: 'gate', version, decision });
   yield* recordAct(namespace, act, 'gate', subject, { passed, verdict });

@@ -41,19 +41,15 @@ export const promoteOperator = defineOperator<z.output<typeof options>>({
         alias,
         models: verdicts.map(({ verdict }) => ({ model: verdict.model, bundle: verdict.bundle })),
       };
-      if (moves.length === 0)
-        return {
-          status: 'unchanged',
-          outputs: [await writeValue(context, value)],
-          summary: { alias, versions: await versionsOf(context, verdicts) },
-        };
       try {
-        await context.registry.moveAliases({ run: context.run, stage: context.stage }, moves, {
+        // All of them, also those that are there already: the effect is found again under one idempotency key.
+        const { moved } = await context.registry.moveAliases({ run: context.run, stage: context.stage }, moves, {
           actor: `run:${context.run}/${context.stage}`,
           reason: 'gates passed',
           evidence: verdicts[0]!.digest,
         });
         return {
+          status: moved.length > 0 ? 'succeeded' : 'unchanged',
           outputs: [await writeValue(context, value)],
           summary: { alias, versions: await versionsOf(context, verdicts) },
         };
@@ -110,13 +106,9 @@ async function movesFor(context: OperatorContext, alias: string, verdicts: reado
     const candidate = await context.registry.version(verdict.model, verdict.bundle);
     const expected = verdict.baseline === null ? null : await context.registry.version(verdict.model, verdict.baseline);
     const holder = await context.registry.alias(verdict.model, alias);
-    if (holder?.version === candidate.version) continue;
-    moves.push({
-      model: verdict.model,
-      alias,
-      expected: alias === 'champion' ? (expected?.version ?? null) : (holder?.version ?? null),
-      version: candidate.version,
-    });
+    const isThere = holder?.version === candidate.version;
+    const seen = alias === 'champion' && !isThere ? expected : holder;
+    moves.push({ model: verdict.model, alias, expected: seen?.version ?? null, version: candidate.version });
   }
   return moves;
 }

@@ -76,6 +76,8 @@ export interface Lease extends AsyncDisposable {
   readonly key: string;
   /** Still ours? Renewed in the background; false after it was lost. */
   readonly isHeld: boolean;
+  /** Aborted when it is lost to another owner, or its time has passed without a renewal; not by `release`. */
+  readonly signal: AbortSignal;
   release(): Promise<void>;
 }
 

@@ -25,6 +25,8 @@ export interface AliasMove {
   readonly expected: number | null;
   /** null takes the alias away. */
   readonly version: number | null;
+  /** A person admits a version that was rejected or rolled back, in the same transaction. */
+  readonly readmit?: true;
 }
 
 export interface Decision {

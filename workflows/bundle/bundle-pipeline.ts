@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { createRequire, isBuiltin } from 'node:module';
 import { dirname, extname, isAbsolute, join, relative, sep } from 'node:path';
 import type { BuildFailure, Plugin } from 'esbuild';
 import { packageRoot } from '../../native/ts/package-root.js';
@@ -105,13 +105,6 @@ function isBuildFailure(error: unknown): error is BuildFailure {
   return error instanceof Error && Array.isArray((error as { errors?: unknown }).errors);
 }
 
-function isBuiltin(specifier: string): boolean {
-  return (
-    specifier.startsWith('node:') ||
-    /^(assert|buffer|crypto|events|fs|os|path|stream|url|util|zlib|fs\/promises)$/.test(specifier)
-  );
-}
-
 /** What pipelines and custom stages get from Millrace's own process, wherever the project has it from. */
 const suppliedPackages: ReadonlySet<string> = new Set(['millrace', 'zod', 'apache-arrow']);
 
@@ -152,6 +145,8 @@ function recordExports(root: string): Plugin {
       onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: 'file' }, async ({ path }) => {
         if (path.includes(`${sep}node_modules${sep}`)) return null;
         const source = await readFile(path, 'utf8');
+        // A CommonJS module would become another kind of module by an import; its functions are no exports to find.
+        if (!/^\s*export\b/m.test(source)) return null;
         const module = relative(root, path);
         const self = JSON.stringify(`./${path.slice(dirname(path).length + 1)}`);
         const record = `\nimport * as __millraceSelf from ${self};\nglobalThis[Symbol.for('millrace.exports')]?.(${JSON.stringify(module)}, __millraceSelf);\n`;

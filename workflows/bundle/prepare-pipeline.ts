@@ -100,7 +100,7 @@ interface BundleFacts {
 }
 
 async function bundleOf(services: Services, path: string, root: string): Promise<BundleFacts> {
-  const memo = (await services.metadata.memo('bundle', path)) as {
+  const memo = (await services.metadata.memo('bundle', bundleKey(path))) as {
     files: FileState[];
     bundle: string;
     externals: ExternalPackage[];
@@ -113,17 +113,24 @@ async function bundleOf(services: Services, path: string, root: string): Promise
   const bundled = await bundlePipeline(path, root);
   const digest = await writeBundle(services, bundled);
   const files = await Promise.all(
-    [...bundled.files, join(root, 'package.json'), join(root, 'package-lock.json')].filter(existsSync).map(stateOf),
+    [...bundled.files, join(root, 'package.json'), join(root, 'package-lock.json'), join(root, 'tsconfig.json')]
+      .filter(existsSync)
+      .map(stateOf),
   );
   // A file that changed within the last two seconds may change again within its mtime's grain: remember nothing.
   const isSettled = files.every((state) => Date.now() - state.mtimeMs > 2000);
   if (isSettled)
-    await services.metadata.putMemo('bundle', path, {
+    await services.metadata.putMemo('bundle', bundleKey(path), {
       files,
       bundle: digest,
       externals: bundled.externals,
     } as unknown as Json);
   return { bundle: digest, code: async () => bundled.code, externals: bundled.externals };
+}
+
+/** What bundles are remembered by: the file, and the code that bundles. */
+function bundleKey(path: string): string {
+  return digestOf([path, operatorDigest('bundle')]);
 }
 
 async function writeBundle(services: Services, bundle: Bundle): Promise<string> {

@@ -5,6 +5,7 @@ import { digestOf } from '../../pipelines/plan/digest.js';
 import type { Relation } from '../../pipelines/plan/relation.js';
 import type { Plan } from '../../pipelines/plan/schema.js';
 import type { Column } from '../../pipelines/types/column-type.js';
+import { operatorDigest } from '../operator-digests.js';
 import type { Services } from '../services.js';
 
 /**
@@ -54,7 +55,13 @@ async function describeMemoized(
   path: string,
 ): Promise<readonly Column[]> {
   const files = await Promise.all(sourcesOf(relation).map((pattern) => services.sources(root, pattern, path)));
-  const key = digestOf([services.sql.version, relation, inputs, files.flat().map((file) => file.sha256)]);
+  const key = digestOf([
+    services.sql.version,
+    operatorDigest('sql'),
+    relation,
+    inputs,
+    files.flat().map((file) => file.sha256),
+  ]);
   const known = await services.metadata.memo('describe', key);
   if (known !== null) return known as unknown as readonly Column[];
   const columns = await describeRelation(services.sql, relation, inputs, root, path);

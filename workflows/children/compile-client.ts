@@ -36,9 +36,11 @@ export async function compileInChild(
     serialization: 'advanced',
     execArgv: ['--enable-source-maps'],
   });
+  let timer: NodeJS.Timeout | null = null;
+  let onAbort = (): void => {};
   try {
     const response = await new Promise<CompileResponse>((resolve, reject) => {
-      const timer = setTimeout(() => {
+      timer = setTimeout(() => {
         reject(
           new MillraceError('PIPELINE_TIMEOUT', {
             path: request.file,
@@ -48,25 +50,19 @@ export async function compileInChild(
           }),
         );
       }, options.timeoutMs);
-      options.signal?.addEventListener(
-        'abort',
-        () =>
-          reject(
-            new MillraceError('CANCELLED', {
-              path: request.file,
-              expected: 'to compile the pipeline',
-              received: 'a cancellation',
-            }),
-          ),
-        { once: true },
-      );
-      child.once('message', (message) => {
-        clearTimeout(timer);
-        resolve(message as CompileResponse);
-      });
+      onAbort = () =>
+        reject(
+          new MillraceError('CANCELLED', {
+            path: request.file,
+            expected: 'to compile the pipeline',
+            received: 'a cancellation',
+          }),
+        );
+      if (options.signal?.aborted === true) onAbort();
+      options.signal?.addEventListener('abort', onAbort, { once: true });
+      child.once('message', (message) => resolve(message as CompileResponse));
       child.once('error', reject);
       child.once('exit', (code, signal) => {
-        clearTimeout(timer);
         reject(
           new MillraceError('PIPELINE_THROWS', {
             path: request.file,
@@ -81,6 +77,8 @@ export async function compileInChild(
     if (response.kind === 'error') throw deserializeError(response.error);
     return response.plans;
   } finally {
+    if (timer !== null) clearTimeout(timer);
+    options.signal?.removeEventListener('abort', onAbort);
     child.removeAllListeners('exit');
     child.kill('SIGKILL');
   }

@@ -12,6 +12,8 @@ import { endWithParent } from './end-with-parent.js';
 import { loadBundle } from './load-bundle.js';
 
 endWithParent();
+// The terminal's Ctrl-C goes to the whole group; the parent decides.
+process.on('SIGINT', () => {});
 process.once('disconnect', () => process.exit(0));
 process.once('message', (request: CompileRequest) => {
   void compile(request).then((response) => {

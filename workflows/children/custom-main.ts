@@ -21,6 +21,8 @@ import { loadBundle } from './load-bundle.js';
 import { type Returned, returnedBatches } from './returned-batches.js';
 
 endWithParent();
+// The terminal's Ctrl-C goes to the whole group; the parent decides.
+process.on('SIGINT', () => {});
 process.once('disconnect', () => process.exit(1));
 process.once('message', (request: CustomRequest) => {
   void answer(request).then((response) => {

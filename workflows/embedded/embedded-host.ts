@@ -20,6 +20,7 @@ import type {
   StageInput,
 } from '../../pipelines/contracts/operator.js';
 import type { DriveHost, Spawn, StageOutcome, WaitFor } from '../../pipelines/drive/drive-plan.js';
+import { digestOf } from '../../pipelines/plan/digest.js';
 import type { Plan, PlanStage } from '../../pipelines/plan/schema.js';
 import { operators } from '../operators.js';
 import type { Services } from '../services.js';
@@ -53,6 +54,7 @@ export interface HostOptions {
   /** Stages that are computed again though they are cached: this one and all behind it. */
   readonly from: string | null;
   readonly signal: AbortSignal;
+  /** Never throws. */
   readonly onEvent: (event: RunEvent) => void;
   /** Runs a nested plan and answers how it ended; with `index` for an instance of a template. */
   readonly spawn: (stage: string, spawn: Spawn, index: number) => Promise<ChildRun>;
@@ -112,6 +114,7 @@ export class EmbeddedHost implements DriveHost {
     const startedAt = new Date().toISOString();
     const attempt = (before?.attempt ?? 0) + 1;
     let key: StageKey | null = null;
+    let settled: Settled;
     const record = (status: StageStatus, rest: Partial<StageRecord>): StageRecord => ({
       run: this.options.run,
       stage: id,
@@ -132,7 +135,7 @@ export class EmbeddedHost implements DriveHost {
       const inputs = await this.#inputs(stage);
       const options = operator.options.parse(stage.options);
       key = await this.#key(operator, stage, options, inputs);
-      const settled = await this.#settle(operator, stage, options, inputs, key, attempt);
+      settled = await this.#settle(operator, stage, options, inputs, key, attempt);
       if (settled.spawn !== undefined || settled.waitFor !== undefined) {
         return {
           status: 'waiting',
@@ -140,11 +143,6 @@ export class EmbeddedHost implements DriveHost {
           ...(settled.waitFor === undefined ? {} : { waitFor: settled.waitFor }),
         };
       }
-      await this.#finish(
-        record(settled.status, { outputs: settled.outputs, summary: settled.summary, reason: settled.reason }),
-        settled.metrics,
-      );
-      return { status: settled.status };
     } catch (error) {
       const cancelled = this.isCancelled || (isMillraceError(error) && error.code === 'CANCELLED');
       await this.#finish(
@@ -153,6 +151,11 @@ export class EmbeddedHost implements DriveHost {
       );
       return { status: cancelled ? 'cancelled' : 'failed' };
     }
+    // Outside the try: a stage that ended well is never rewritten as failed.
+    const { status, outputs, summary, reason } = settled;
+    await this.#finish(record(status, { outputs, summary, reason }), settled.metrics);
+    await rm(this.#scratch(key), { recursive: true, force: true });
+    return { status };
   }
 
   async spawn(id: string, spawn: Spawn, index: number): Promise<RunStatus> {
@@ -205,7 +208,7 @@ export class EmbeddedHost implements DriveHost {
   ): Promise<Settled> {
     const before = await this.services.metadata.lastStage(this.options.pipeline, stage.id, this.options.run);
     if (operator.class !== 'pure') {
-      const result = await this.#compute(operator, stage, options, inputs, key, attempt);
+      const result = await this.#compute(operator, stage, options, inputs, key, attempt, this.options.signal);
       return {
         ...complete(result),
         reason: keyReason(
@@ -217,12 +220,16 @@ export class EmbeddedHost implements DriveHost {
       };
     }
     const mayUseCache = this.options.useCache && !this.#rerun.has(stage.id);
+    const hit = async (): Promise<Settled | null> => {
+      // Asked for in any case: an entry whose artifacts are gone or torn is dropped.
+      const found = await this.#cached(key.key);
+      if (found === null || !mayUseCache) return null;
+      return { status: 'cached', ...found, reason: keyReason(true, key.parts, before, null) };
+    };
     for (;;) {
-      if (mayUseCache) {
-        const found = await this.#cached(key.key);
-        if (found !== null)
-          return { status: 'cached' as const, ...found, metrics: {}, reason: keyReason(true, key.parts, before, null) };
-      }
+      this.options.signal.throwIfAborted();
+      const found = await hit();
+      if (found !== null) return found;
       const lease = await this.services.metadata.acquireLease(`key/${key.key}`, leaseTtlMs);
       if (lease === null) {
         this.options.onEvent({
@@ -234,24 +241,28 @@ export class EmbeddedHost implements DriveHost {
         continue;
       }
       await using _held = lease;
-      if (mayUseCache) {
-        const found = await this.#cached(key.key);
-        if (found !== null)
-          return { status: 'cached' as const, ...found, metrics: {}, reason: keyReason(true, key.parts, before, null) };
-      }
-      const result = await this.#compute(operator, stage, options, inputs, key, attempt);
-      const done = complete(result);
+      const meanwhile = await hit();
+      if (meanwhile !== null) return meanwhile;
+      const signal = AbortSignal.any([this.options.signal, lease.signal]);
+      const done = complete(
+        await this.#compute(operator, stage, options, inputs, key, attempt, signal).catch((error: unknown) => {
+          throw lease.signal.aborted && !this.isCancelled ? leaseLost(stage.id, error) : error;
+        }),
+      );
       const note = this.options.useCache
         ? this.#rerun.has(stage.id)
           ? `asked for by --from ${this.options.from}`
           : null
         : 'asked for by --no-cache';
       if (done.spawn === undefined && done.waitFor === undefined && done.status === 'succeeded') {
-        const kept = await this.services.metadata.insertCached(key.key, done.outputs, done.summary);
+        const kept = await this.services.metadata.insertCached(key.key, done.outputs, {
+          summary: done.summary,
+          metrics: done.metrics,
+        });
         return {
           ...done,
           outputs: kept.outputs,
-          summary: kept.summary,
+          ...(kept.summary as Pick<Settled, 'summary' | 'metrics'>),
           reason: keyReason(false, key.parts, before, note),
         };
       }
@@ -266,41 +277,46 @@ export class EmbeddedHost implements DriveHost {
     inputs: Readonly<Record<string, StageInput>>,
     key: StageKey,
     attempt: number,
+    signal: AbortSignal,
   ): Promise<OperatorResult> {
-    const scratch = join(this.services.directory, 'scratch', key.key.slice(0, 32));
+    const scratch = this.#scratch(key);
     const records = join(this.services.directory, 'records', this.options.run, ...stage.id.split('/'));
     const compute = async (): Promise<OperatorResult> => {
+      signal.throwIfAborted();
       this.options.onEvent({ kind: 'stageStarted', stage: stage.id, operator: stage.operator, attempt });
       await mkdir(scratch, { recursive: true });
       await mkdir(records, { recursive: true });
-      const result = await this.#withRetries(stage, attempt, (tries) =>
-        operator.run(this.#context(stage, attempt * 100 + tries, scratch, records), { options, inputs }),
+      return this.#withRetries(stage, signal, (tries) =>
+        operator.run(this.#context(stage, attempt * 100 + tries, scratch, records, signal), { options, inputs }),
       );
-      await rm(scratch, { recursive: true, force: true });
-      return result;
     };
     return operator.weight === 'light' ? compute() : this.#slots[operator.weight].run(compute);
   }
 
   async #withRetries(
     stage: PlanStage,
-    _attempt: number,
+    signal: AbortSignal,
     body: (tries: number) => Promise<OperatorResult>,
   ): Promise<OperatorResult> {
     for (let tries = 1; ; tries++) {
-      this.options.signal.throwIfAborted();
+      signal.throwIfAborted();
       try {
         return await body(tries);
       } catch (error) {
-        if (this.isCancelled || !isMillraceError(error) || !error.retryable || tries >= maxAttempts) throw error;
+        if (signal.aborted || !isMillraceError(error) || !error.retryable || tries >= maxAttempts) throw error;
         const delayMs = 200 * 2 ** (tries - 1);
         this.options.onEvent({ kind: 'stageRetry', stage: stage.id, message: error.message, delayMs });
-        await abortableDelay(delayMs, this.options.signal);
+        await abortableDelay(delayMs, signal);
       }
     }
   }
 
-  #context(stage: PlanStage, attempt: number, scratch: string, records: string): OperatorContext {
+  /** Outlives attempts of a key, so that training goes on where it was; goes after the result is in the journal. */
+  #scratch(key: StageKey): string {
+    return join(this.services.directory, 'scratch', digestOf(key.key).slice(0, 32));
+  }
+
+  #context(stage: PlanStage, attempt: number, scratch: string, records: string, signal: AbortSignal): OperatorContext {
     const { artifacts, sql, infer, metadata, custom, events } = this.services;
     return {
       run: this.options.run,
@@ -316,7 +332,7 @@ export class EmbeddedHost implements DriveHost {
       events,
       records,
       scratch,
-      signal: this.options.signal,
+      signal,
       children: this.#children.get(stage.id) ?? [],
       sources: (pattern, path) => this.services.sources(this.options.root, pattern, path),
       progress: (progress) => this.options.onEvent({ kind: 'stageProgress', stage: stage.id, progress }),
@@ -336,7 +352,11 @@ export class EmbeddedHost implements DriveHost {
     return stageKey(
       operator,
       { options, inputs },
-      { ...this.services.keyEnvironment, context: this.services.keyContext(this.options.root) },
+      {
+        ...this.services.keyEnvironment,
+        deviceClass: this.options.placement.device,
+        context: this.services.keyContext(this.options.root),
+      },
     );
   }
 
@@ -365,10 +385,12 @@ export class EmbeddedHost implements DriveHost {
     return Object.fromEntries(entries);
   }
 
-  async #cached(key: string): Promise<{ readonly outputs: readonly StageOutput[]; readonly summary: Json } | null> {
+  async #cached(key: string): Promise<Pick<Settled, 'outputs' | 'summary' | 'metrics'> | null> {
     const found = await this.services.metadata.cached(key);
     if (found === null) return null;
-    if (await this.#isWhole(found.outputs)) return found;
+    if (await this.#isWhole(found.outputs)) {
+      return { outputs: found.outputs, ...(found.summary as unknown as Pick<Settled, 'summary' | 'metrics'>) };
+    }
     await this.services.metadata.dropCached(key);
     return null;
   }
@@ -379,13 +401,19 @@ export class EmbeddedHost implements DriveHost {
   }
 
   async #waitForLease(key: string): Promise<void> {
-    while ((await this.services.metadata.leaseHolder(key)) !== null) await abortableDelay(100, this.options.signal);
+    while ((await this.services.metadata.leaseHolder(key)) !== null) {
+      this.options.signal.throwIfAborted();
+      await abortableDelay(100, this.options.signal);
+    }
   }
 
   async #finish(record: StageRecord, metrics: Readonly<Record<string, number>>): Promise<void> {
-    await this.services.metadata.putStage(record);
     const points = Object.entries(metrics).map(([name, value]) => ({ stage: record.stage, name, value }));
-    if (points.length > 0) await this.services.metadata.putMetrics(this.options.run, points);
+    // Started in one turn: one transaction, so that no finished stage lacks its metrics.
+    await Promise.all([
+      this.services.metadata.putStage(record),
+      ...(points.length > 0 ? [this.services.metadata.putMetrics(this.options.run, points)] : []),
+    ]);
     this.#records.set(record.stage, record);
     this.options.onEvent({ kind: 'stageFinished', record });
   }
@@ -401,6 +429,16 @@ interface Settled {
   readonly waitFor?: WaitFor;
 }
 
+function leaseLost(stage: string, cause: unknown): MillraceError {
+  return new MillraceError('STORE_LOCKED', {
+    path: stage,
+    expected: 'to keep the lease of its key while it computes',
+    received: 'a lease that was lost: this process stood still for longer than it lasts',
+    hint: 'Resume the run.',
+    cause,
+  });
+}
+
 function complete(result: OperatorResult): Omit<Settled, 'reason'> {
   return {
     status: result.status ?? ('succeeded' as const),
@@ -412,16 +450,8 @@ function complete(result: OperatorResult): Omit<Settled, 'reason'> {
   };
 }
 
-/** A stage and everything that needs it. @throws STAGE_NOT_FOUND */
+/** A stage and everything that needs it. */
 function stagesBehind(plan: Plan, from: string): ReadonlySet<string> {
-  const ids = plan.stages.map((stage) => stage.id);
-  if (!ids.includes(from)) {
-    throw new MillraceError('STAGE_NOT_FOUND', {
-      path: '--from',
-      expected: `a stage of the plan (${ids.join(', ')})`,
-      received: `'${from}'`,
-    });
-  }
   const behind = new Set([from]);
   for (const stage of plan.stages) {
     if (

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { MillraceError, serializeError } from '../../pipelines/contracts/errors.js';
+import { MillraceError, nearestName, serializeError } from '../../pipelines/contracts/errors.js';
 import type { Json } from '../../pipelines/contracts/json.js';
 import type { MetricPoint, RunRecord, RunStatus, StageRecord } from '../../pipelines/contracts/metadata.js';
 import type { ChildRun, Placement } from '../../pipelines/contracts/operator.js';
@@ -9,6 +9,8 @@ import { parseOptions } from '../../pipelines/define/parse-options.js';
 import { drivePlan, type Spawn } from '../../pipelines/drive/drive-plan.js';
 import { needsOf } from '../../pipelines/plan/compile.js';
 import { type Plan, planSchema } from '../../pipelines/plan/schema.js';
+import { writePlan } from '../bundle/prepare-pipeline.js';
+import { resolveDevice } from '../device-class.js';
 import type { Services } from '../services.js';
 import { EmbeddedHost, type HostOptions, type RunEvent } from './embedded-host.js';
 import { newRunId } from './run-id.js';
@@ -24,6 +26,7 @@ export interface RunResult {
 export interface RunPlanOptions {
   readonly root: string;
   readonly bundle: string | null;
+  /** false computes every pure stage again. */
   readonly useCache: boolean;
   readonly from: string | null;
   readonly placement?: Partial<Placement>;
@@ -33,6 +36,7 @@ export interface RunPlanOptions {
 }
 
 const runLeaseTtlMs = 15_000;
+const slots = { sql: 2, train: 1 };
 
 /** Half the memory for DuckDB, all cores, the device of the machine. */
 export function defaultPlacement(): Placement {
@@ -43,12 +47,23 @@ export function defaultPlacement(): Placement {
   };
 }
 
+/** The placement of one stage: its share of the memory, since as many SQL stages run at once, and the device that is there. */
+function boundPlacement(placement: Partial<Placement> | undefined): Placement {
+  const { threads, memoryLimitMb, device } = { ...defaultPlacement(), ...placement };
+  return {
+    threads,
+    memoryLimitMb: Math.max(256, Math.floor(memoryLimitMb / slots.sql)),
+    device: resolveDevice(device),
+  };
+}
+
 /** Runs a plan on the embedded host, from its first stage to its last. */
 export async function startRun(
   services: Services,
   plan: { readonly plan: Plan; readonly digest: string },
   options: RunPlanOptions,
 ): Promise<RunResult> {
+  if (options.from !== null) checkStage(plan.plan, options.from);
   const run = await services.metadata.createRun({
     id: newRunId(),
     pipeline: plan.plan.pipeline,
@@ -57,7 +72,7 @@ export async function startRun(
     params: plan.plan.params as Json,
     root: options.root,
     parent: options.parent ?? null,
-    options: { useCache: options.useCache, from: options.from },
+    options: { useCache: options.useCache, from: options.from, device: options.placement?.device ?? 'auto' },
   });
   return driveRun(services, run, plan.plan, options);
 }
@@ -83,8 +98,16 @@ export async function resumeRun(
   }
   const artifact = await services.artifacts.open(run.plan);
   const plan = parsePlan(await readFile(join(artifact.directory, 'plan.json'), 'utf8'));
-  const { useCache } = run.options as { readonly useCache: boolean };
-  return driveRun(services, run, plan, { ...options, root: run.root, bundle: run.bundle, useCache, from: null });
+  const { useCache, from, device } = run.options as unknown as StartOptions;
+  const placement = { ...options.placement, device };
+  return driveRun(services, run, plan, { ...options, root: run.root, bundle: run.bundle, useCache, from, placement });
+}
+
+/** What a run was started with, as its record keeps it. */
+interface StartOptions {
+  readonly useCache: boolean;
+  readonly from: string | null;
+  readonly device: Placement['device'];
 }
 
 async function driveRun(services: Services, run: RunRecord, plan: Plan, options: RunPlanOptions): Promise<RunResult> {
@@ -99,21 +122,31 @@ async function driveRun(services: Services, run: RunRecord, plan: Plan, options:
     });
   }
   await using _held = lease;
-  await services.metadata.setRunStatus(run.id, 'running', null);
+  // An earlier wish to cancel was for the process before this one.
+  await Promise.all([
+    services.metadata.putMemo('cancel', run.id, false),
+    services.metadata.setRunStatus(run.id, 'running', null),
+  ]);
   const cancel = new AbortController();
-  const onAbort = (): void => cancel.abort(options.signal.reason);
-  if (options.signal.aborted) onAbort();
-  options.signal.addEventListener('abort', onAbort);
+  const signal = AbortSignal.any([options.signal, lease.signal, cancel.signal]);
   const watch = setInterval(() => {
-    void services.metadata.memo('cancel', run.id).then((asked) => {
-      if (asked !== null)
-        cancel.abort(
-          new MillraceError('CANCELLED', { path: run.id, expected: 'to go on', received: 'millrace runs cancel' }),
-        );
-    });
+    services.metadata.memo('cancel', run.id).then(
+      (asked) => {
+        if (asked === true) cancel.abort(cancelled(run.id));
+      },
+      // A store that is busy or full for a moment: asked again at the next turn.
+      () => {},
+    );
   }, 500);
   watch.unref();
-  options.onEvent({
+  const onEvent = (event: RunEvent): void => {
+    try {
+      options.onEvent(event);
+    } catch {
+      // Whoever watches (a log on a full disk, a callback of a program) decides nothing about the run.
+    }
+  };
+  onEvent({
     kind: 'run',
     run: run.id,
     pipeline: plan.pipeline,
@@ -123,14 +156,13 @@ async function driveRun(services: Services, run: RunRecord, plan: Plan, options:
     run: run.id,
     pipeline: plan.pipeline,
     root: options.root,
-    placement: { ...defaultPlacement(), ...options.placement },
-    slots: { sql: 2, train: 1 },
+    placement: boundPlacement(options.placement),
+    slots,
     useCache: options.useCache,
     from: options.from,
-    signal: cancel.signal,
-    onEvent: options.onEvent,
-    spawn: (stage, spawn, index) =>
-      spawnRun(services, run.id, stage, spawn, index, { ...options, signal: cancel.signal }),
+    signal,
+    onEvent,
+    spawn: (stage, spawn, index) => spawnRun(services, run.id, stage, spawn, index, { ...options, onEvent, signal }),
   };
   try {
     const journal = await services.metadata.stages(run.id);
@@ -145,8 +177,24 @@ async function driveRun(services: Services, run: RunRecord, plan: Plan, options:
     throw error;
   } finally {
     clearInterval(watch);
-    options.signal.removeEventListener('abort', onAbort);
   }
+}
+
+function cancelled(run: string): MillraceError {
+  return new MillraceError('CANCELLED', { path: run, expected: 'to go on', received: 'millrace runs cancel' });
+}
+
+/** @throws STAGE_NOT_FOUND - with the nearest id */
+function checkStage(plan: Plan, id: string): void {
+  const ids = plan.stages.map((stage) => stage.id);
+  if (ids.includes(id)) return;
+  const nearest = nearestName(id, ids);
+  throw new MillraceError('STAGE_NOT_FOUND', {
+    path: '--from',
+    expected: `a stage of the plan (${ids.join(', ')})`,
+    received: `'${id}'`,
+    ...(nearest === null ? {} : { hint: `Did you mean '${nearest}'?` }),
+  });
 }
 
 /** Runs one child plan of a stage; a run of the same parent, stage and index that ended is found again. */
@@ -178,17 +226,20 @@ async function spawnRun(
     }
     result = await driveRun(services, earlier, plan, childOptions);
   } else {
-    const run = await services.metadata.createRun({
-      id: newRunId(),
+    const id = newRunId();
+    // An instance of a template is a plan of its own, so that its run can be resumed by itself.
+    const instance = spawn.kind === 'plan' ? digest : await writePlan(services, plan);
+    const creating = services.metadata.createRun({
+      id,
       pipeline: plan.pipeline,
-      plan: digest,
+      plan: instance,
       bundle: null,
       params: plan.params as Json,
       root: options.root,
       parent: { run: parent, stage },
-      options: { useCache: options.useCache, from: null },
+      options: { useCache: options.useCache, from: null, device: options.placement?.device ?? 'auto' },
     });
-    await services.metadata.putMemo('child', memo, run.id);
+    const [run] = await Promise.all([creating, services.metadata.putMemo('child', memo, id)]);
     result = await driveRun(services, run, plan, childOptions);
   }
   return { run: result.run, status: result.status, outputs: outputsOf(result.stages) };
