@@ -1,5 +1,5 @@
-// npm run bench -- NAME … [--json] [--pairs N]: runs test/bench/NAME.ts and prints one line (or object) a case.
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+// npm run bench -- NAME … [--json]: runs test/bench/NAME.bench.ts and prints one line (or object) a case.
+import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -20,6 +20,10 @@ if (!existsSync(`${root}/dist/cli/main.js`)) {
   process.exit(2);
 }
 mkdirSync(`${root}/build/bench`, { recursive: true });
+// The peers read these lists beside their own code, which is bundled into build/bench.
+for (const list of ['requirements.txt', 'requirements-torch.txt']) {
+  copyFileSync(`${root}/test/peers/${list}`, `${root}/build/bench/${list}`);
+}
 process.stderr.write(
   `${cpus().length} × ${cpus()[0]?.model}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.version}\n`,
 );
