@@ -16,6 +16,22 @@ export function descendantsOf(pid: number): readonly number[] {
   return found;
 }
 
+/** The same, once one of them runs a program of this name. */
+export async function descendantsWith(pid: number, name: string): Promise<readonly number[]> {
+  for (let tries = 0; tries < 3000; tries++) {
+    const found = descendantsOf(pid);
+    if (
+      found.length > 0 &&
+      execFileSync('ps', ['-o', 'args=', '-p', found.join(',')])
+        .toString()
+        .includes(name)
+    )
+      return found;
+    await delay(20);
+  }
+  throw new Error(`no ${name} below process ${pid} within a minute`);
+}
+
 /** Resolves once all of them have ended. @throws after 15 s, with those that live. */
 export async function allEnded(pids: readonly number[]): Promise<void> {
   let living = pids;

@@ -1,0 +1,108 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { digestsOf, type RunObject, runCli, runJson, startCli } from '../../support/cli.js';
+import { allEnded, descendantsOf, descendantsWith } from '../../support/processes.js';
+import { beginnings, leftovers, recordedRuns, stageBegun } from '../../support/run-log.js';
+import { emptyProject, visitorsProject } from '../../support/visitors.js';
+
+const stages = ['visits', 'paces', 'rows', 'model/statistics', 'model/feed', 'model', 'onnx', 'report'];
+const acts = ['version', 'passed', 'live', 'endpoint'];
+
+describe('Ctrl-C', () => {
+  test('ends the command with 130 in every stage, with all children gone, and the run goes on from there', async () => {
+    await using project = await visitorsProject();
+    const undisturbed = await runJson<RunObject>([
+      'run',
+      join(project.directory, 'pipeline.ts'),
+      '--store',
+      `${project.store}-2`,
+    ]);
+    const begin = ['run', join(project.directory, 'pipeline.ts'), ...project.inStore];
+    let run: string | null = null;
+    for (const stage of [...stages, ...acts]) {
+      const times: number = run === null ? 1 : beginnings(project.store, run, stage) + 1;
+      // A terminal sends the signal to the whole group, children included.
+      const { child, done } = startCli(run === null ? begin : ['runs', 'resume', run, ...project.inStore], {
+        detached: true,
+      });
+      const begun = await Promise.race([stageBegun(project.store, stage, times), done.then(() => null)]);
+      if (acts.includes(stage) && begun === null) continue;
+      expect({ stage, begun }).toEqual({ stage, begun: expect.any(String) });
+      run = begun;
+      const children = descendantsOf(child.pid!);
+      process.kill(-child.pid!, 'SIGINT');
+      const { code, signal, stderr } = await done;
+      await allEnded(children);
+      // Acts take a few milliseconds: the signal may find the run at its end.
+      if (acts.includes(stage) && (code === 0 || signal === 'SIGINT')) continue;
+      expect({ stage, code }).toEqual({ stage, code: 130 });
+      expect(stderr).toContain('Cancelling: what finished stays. Press Ctrl-C again to stop at once.');
+      expect(stderr).toContain(`Go on with: millrace runs resume ${run}`);
+    }
+    const before = await runJson<RunObject>(['runs', 'show', run!, ...project.inStore]);
+    const resumed =
+      before.status === 'succeeded' ? before : await runJson<RunObject>(['runs', 'resume', run!, ...project.inStore]);
+    expect(resumed.status).toBe('succeeded');
+    expect(digestsOf(resumed)).toEqual(digestsOf(undisturbed));
+    expect(leftovers(project.store)).toEqual([]);
+  });
+
+  test('ends a compilation that does not return', async () => {
+    await using project = await emptyProject();
+    await project.write('pipeline.ts', 'for (;;);\n');
+    const { child, done } = startCli(['run', join(project.directory, 'pipeline.ts'), ...project.inStore], {
+      detached: true,
+    });
+    const children = await descendantsWith(child.pid!, 'compile-main');
+    process.kill(-child.pid!, 'SIGINT');
+    expect((await done).code).toBe(130);
+    await allEnded(children);
+    expect(recordedRuns(project.store)).toEqual([]);
+  });
+});
+
+describe('kill -9', () => {
+  test('takes a custom stage along that never returns to the event loop', async () => {
+    await using project = await visitorsProject(50);
+    await project.edit('pace.ts', 'for await', 'for (;;);\n  for await');
+    const { child, done } = startCli(['run', join(project.directory, 'pipeline.ts'), ...project.inStore]);
+    await stageBegun(project.store, 'paces');
+    const children = await descendantsWith(child.pid!, 'custom-main');
+    await delay(300);
+    child.kill('SIGKILL');
+    await done;
+    await allEnded(children);
+  });
+
+  test('takes a compilation along that does not return', async () => {
+    await using project = await emptyProject();
+    await project.write('pipeline.ts', 'for (;;);\n');
+    const { child, done } = startCli(['run', join(project.directory, 'pipeline.ts'), ...project.inStore]);
+    const children = await descendantsWith(child.pid!, 'compile-main');
+    await delay(300);
+    child.kill('SIGKILL');
+    await done;
+    await allEnded(children);
+  });
+});
+
+describe('millrace runs cancel', () => {
+  test('cancels a run of another process', async () => {
+    await using project = await visitorsProject(50);
+    await project.edit(
+      'pace.ts',
+      'for await',
+      'await new Promise((resolve) => setTimeout(resolve, 60_000));\n  for await',
+    );
+    const { done } = startCli(['run', join(project.directory, 'pipeline.ts'), ...project.inStore]);
+    const run = await stageBegun(project.store, 'paces');
+    expect((await runCli(['runs', 'cancel', run, ...project.inStore])).code).toBe(0);
+    expect((await done).code).toBe(130);
+    const again = await runCli(['runs', 'cancel', run, ...project.inStore]);
+    expect(again.code).toBe(2);
+    expect(again.stderr).toBe(
+      `${run}: expected a run that a process drives; received a run that is cancelled. There is nothing to cancel.\n`,
+    );
+  });
+});
