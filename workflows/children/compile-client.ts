@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { builtEntry } from '../../native/ts/package-root.js';
 import { deserializeError, MillraceError, type SerializedError } from '../../pipelines/contracts/errors.js';
 import type { Plan } from '../../pipelines/plan/schema.js';
+import { parentArguments } from './end-with-parent.js';
 
 export interface CompileRequest {
   readonly code: string;
@@ -30,7 +31,7 @@ export async function compileInChild(
   request: CompileRequest,
   options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
 ): Promise<readonly Plan[]> {
-  const child = fork(builtEntry('workflows/children/compile-main'), {
+  const child = fork(builtEntry('workflows/children/compile-main'), parentArguments(), {
     // What the user's code prints goes to stderr: stdout belongs to the command's answer.
     stdio: ['ignore', 2, 2, 'ipc'],
     serialization: 'advanced',

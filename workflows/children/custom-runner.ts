@@ -8,6 +8,7 @@ import type { Json } from '../../pipelines/contracts/json.js';
 import type { CustomRunner } from '../../pipelines/contracts/operator.js';
 import type { Column } from '../../pipelines/types/column-type.js';
 import type { ExternalPackage } from '../bundle/bundle-pipeline.js';
+import { parentArguments } from './end-with-parent.js';
 
 export interface CustomRequest {
   /** The stage, for errors. */
@@ -82,7 +83,7 @@ async function runChild(request: CustomRequest, signal: AbortSignal): Promise<Cu
   const cancelled = (): MillraceError =>
     new MillraceError('CANCELLED', { path: request.path, expected: 'to run to its end', received: 'a cancellation' });
   if (signal.aborted) throw cancelled();
-  const child = fork(builtEntry('workflows/children/custom-main'), {
+  const child = fork(builtEntry('workflows/children/custom-main'), parentArguments(), {
     // What the user's code prints goes to stderr: stdout belongs to the command's answer.
     stdio: ['ignore', 2, 2, 'ipc'],
     serialization: 'advanced',
