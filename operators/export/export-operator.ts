@@ -26,7 +26,7 @@ const parityRows = 10_000;
 
 const options = z.strictObject({
   split: splitSchema,
-  /** The dataset's columns. */
+  /** The types of the model's input columns. */
   columns: z.custom<readonly Column[]>((value) => Array.isArray(value), 'columns'),
   /** The model's input columns. */
   inputs: z.array(z.string()),

@@ -13,7 +13,7 @@ export function labelsOf({ task }: FitGraph): readonly string[] {
 /**
  * What an exported model is asked for and answers, without a threshold.
  *
- * @param columns - the dataset's columns, for the types of the inputs.
+ * @param columns - the input columns with their types.
  * @param outputs - as the loaded session names them.
  * @throws INTERNAL - an input that is no column.
  */

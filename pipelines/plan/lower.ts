@@ -80,7 +80,10 @@ export function lowerNode(node: BuildNode, context: LowerContext): readonly Draf
           },
           {
             split: json(node.model.split.spec),
-            columns: json(node.model.split.dataset.columns ?? []),
+            // Those of the inputs alone: a column that nobody reads exports nothing again.
+            columns: json(
+              (node.model.split.dataset.columns ?? []).filter(({ name }) => node.model.inputs.includes(name)),
+            ),
             inputs: json(node.model.inputs),
           },
         ),

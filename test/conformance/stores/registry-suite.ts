@@ -270,7 +270,7 @@ export function registrySuite(name: string, place: () => Promise<MetadataPlace>)
       await registry.reject('churn', version, person('biased'));
       const revoked = (how: string) => ({
         code: 'GATE_VERSION_REVOKED',
-        message: `models.churn.1: expected a version that nobody rejected or rolled back; received one that was ${how}. \`millrace models promote churn@1 --reason TEXT\` admits it again.`,
+        message: `models.churn.1: expected a version that nobody rejected or rolled back; received one that was ${how}. \`millrace models promote churn 1 --reason TEXT\` admits it again.`,
       });
       expect(await errorOf(promote(registry, 'churn', version, null))).toMatchObject(revoked('rejected'));
       await registry.readmit('churn', version, person('was fine'));
