@@ -1,18 +1,28 @@
-// npm run bench -- NAME … [--json]: runs test/bench/NAME.bench.ts and prints one line (or object) a case.
+// npm run bench -- NAME … [--json] [--pairs N] [--only TEXT]: runs test/bench/NAME.bench.ts and prints one line (or object) a case.
 import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const names = readdirSync(`${root}/test/bench`)
   .filter((file) => file.endsWith('.bench.ts'))
   .map((file) => file.replace('.bench.ts', ''));
-const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
-const json = process.argv.includes('--json');
+const { values, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean' }, pairs: { type: 'string' }, only: { type: 'string' } },
+});
+/** What every benchmark's `run` takes: how many pairs, and the part of a case's name that chooses it. */
+const options = {
+  ...(values.pairs === undefined ? {} : { pairs: Number(values.pairs) }),
+  ...(values.only === undefined ? {} : { only: values.only }),
+};
 
 if (wanted.length === 0 || wanted.some((name) => !names.includes(name))) {
-  process.stderr.write(`usage: npm run bench -- NAME … [--json]\nnames: ${names.join(' ')}\n`);
+  process.stderr.write(
+    `usage: npm run bench -- NAME … [--json] [--pairs N] [--only TEXT]\nnames: ${names.join(' ')}\n`,
+  );
   process.exit(2);
 }
 if (!existsSync(`${root}/dist/cli/main.js`)) {
@@ -41,8 +51,8 @@ for (const name of wanted) {
     logLevel: 'warning',
   });
   const { run } = await import(pathToFileURL(outfile).href);
-  for (const result of await run()) {
-    if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  for (const result of await run(options)) {
+    if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
     else {
       const { ratio, limit, fractionOfLimit } = result;
       const bound = limit === null ? '' : `  limit ${limit.toPrecision(4)} (${(100 * fractionOfLimit).toFixed(0)}%)`;

@@ -1,5 +1,13 @@
 import { performance } from 'node:perf_hooks';
 
+/** How a benchmark is run. */
+export interface BenchOptions {
+  /** How many pairs are measured; five or more make a claim. */
+  readonly pairs?: number;
+  /** Only cases whose name holds this text. */
+  readonly only?: string;
+}
+
 /** One case of a benchmark: ours against a rival, in the same run, on the same machine. */
 export interface BenchResult {
   readonly name: string;

@@ -9,7 +9,7 @@ import { type FeedRequest, type FeedTensor, writeFeed } from '../../native/ts/fe
 import { duckdbLibrary, loadFeedAddon } from '../../native/ts/feed-addon.js';
 import { blockOf, createShards, shardHeader } from '../../native/ts/feed-files.js';
 import { python } from '../peers/python.js';
-import { type BenchResult, benchResult, pairUp, seconds } from './bench-result.js';
+import { type BenchOptions, type BenchResult, benchResult, pairUp, seconds } from './bench-result.js';
 import { inFreshNode, inFreshPython } from './fresh-process.js';
 
 const rows = 5_000_000;
@@ -39,7 +39,7 @@ interface Outcome {
  *
  * @param options.pairs - default 7.
  */
-export async function run(options: { readonly pairs?: number } = {}): Promise<BenchResult[]> {
+export async function run(options: BenchOptions = {}): Promise<BenchResult[]> {
   const { pairs = 7 } = options;
   const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
   try {

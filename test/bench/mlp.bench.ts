@@ -7,7 +7,7 @@ import { flopPerRow, resolveGradientShards } from '../../native/ts/gradient-shar
 import { train } from '../../native/ts/train.js';
 import type { FeedMeta } from '../../pipelines/contracts/training.js';
 import { pythonWithTorch } from '../peers/python.js';
-import { type BenchResult, benchResult, pairUp } from './bench-result.js';
+import { type BenchOptions, type BenchResult, benchResult, pairUp } from './bench-result.js';
 import { inFreshPython } from './fresh-process.js';
 import { mlpFit, mlpLearningRate, mlpSeed, mlpStatistics, writeMlpFeed } from './mlp-fit.js';
 
@@ -16,7 +16,7 @@ const batchSizes = [64, 1024, 8192];
 /** The first epoch warms up and is not timed. */
 const epochs = 4;
 /** Both sides begin with other weights and shuffle in another order. */
-const lossTolerance = 0.05;
+const lossTolerance = 0.1;
 
 const targets: Readonly<Record<'sliced' | 'loader', Readonly<Record<number, readonly number[]>>>> = {
   sliced: { 1: [1.6, 1.1, 1.1], 2: [1.6, 1.25, 1.15] },
@@ -43,14 +43,15 @@ interface Outcome {
  *
  * @param options.pairs - default 5.
  */
-export async function run(options: { readonly pairs?: number } = {}): Promise<BenchResult[]> {
-  const { pairs = 5 } = options;
+export async function run(options: BenchOptions = {}): Promise<BenchResult[]> {
+  const { pairs = 5, only = '' } = options;
   const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
   try {
     const feed = writeMlpFeed(directory, rows);
     const results: BenchResult[] = [];
     for (const threads of [1, 2]) {
       for (const [index, batchSize] of batchSizes.entries()) {
+        if (!nameOf(batchSize, threads).includes(only)) continue;
         const job: Job = { directory, feed, threads, batchSize };
         const measured = { ours: [] as Outcome[], sliced: [] as Outcome[], loader: [] as Outcome[] };
         const gflops: number[] = [];
@@ -75,7 +76,7 @@ export async function run(options: { readonly pairs?: number } = {}): Promise<Be
           results.push(
             benchResult(
               {
-                name: `mlp: batch ${batchSize}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${against}`,
+                name: `${nameOf(batchSize, threads)}, ${against}`,
                 unit: 'rows/s',
                 limit,
                 setting: `rival: PyTorch, ${against}, fused Adam; limit: SGEMM ${Math.max(...gflops).toFixed(0)} GFLOP/s at ${(flop / 1000).toFixed(0)} kFLOP a row; validation loss ${measured.ours[0]?.validationLoss.toFixed(3)} and ${measured[side][0]?.validationLoss.toFixed(3)}; target ${target}; ${pairs} pairs`,
@@ -87,11 +88,16 @@ export async function run(options: { readonly pairs?: number } = {}): Promise<Be
         }
       }
     }
-    results.push(await nullTest({ directory, feed, threads: 1, batchSize: 1024 }, pairs));
+    if ('mlp: null test'.includes(only))
+      results.push(await nullTest({ directory, feed, threads: 1, batchSize: 1024 }, pairs));
     return results;
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+function nameOf(batchSize: number, threads: number): string {
+  return `mlp: batch ${batchSize}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
 }
 
 function checkLosses(job: Job, losses: readonly number[]): void {
