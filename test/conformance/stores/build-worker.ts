@@ -25,9 +25,3 @@ export async function bundleEntry(entry: string, outfile: string): Promise<void>
   });
   await rename(temporary, outfile);
 }
-
-/** The worker as the sources are now, where the store looks for it. */
-export async function buildSqliteWorker(): Promise<void> {
-  const entry = 'connectors/metadata-store/sqlite-worker';
-  await bundleEntry(`${entry}.ts`, `${root}/dist/${entry}.js`);
-}

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { openSqliteMetadataStore } from '../../../connectors/metadata-store/sqlite-metadata-store.js';
-import { buildSqliteWorker } from './build-worker.js';
 import { type MetadataPlace, metadataSuite } from './metadata-suite.js';
 import { registrySuite } from './registry-suite.js';
 
@@ -11,7 +10,6 @@ let root: string;
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'millrace-stores-'));
-  await buildSqliteWorker();
 });
 
 afterAll(async () => {

@@ -3,7 +3,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RunningServer, startServer } from '../../../serving/server.js';
 import { closedLoop, httpRequest, type LoopResult } from '../../bench/serving-closed-loop.js';
-import { buildInferenceWorker } from './built-worker.js';
 import { churnModel, churnSignature, get, openWorld, releaseChurn, type World, writeBundle } from './world.js';
 
 const CONNECTIONS = 16;
@@ -46,7 +45,6 @@ describe.each([
   let server: RunningServer;
 
   beforeAll(async () => {
-    await buildInferenceWorker();
     world = await openWorld();
     await releaseChurn(world, baseOf(1));
     await world.bind('churn', 'churn');

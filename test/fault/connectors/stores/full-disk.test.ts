@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { buildSqliteWorker, bundleDirectory, bundleEntry } from '../../../conformance/stores/build-worker.js';
+import { bundleDirectory, bundleEntry } from '../../../conformance/stores/build-worker.js';
 
 const execute = promisify(execFile);
 const child = join(bundleDirectory, `full-disk-child-${process.pid}.js`);
@@ -12,7 +12,6 @@ let root: string;
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'millrace-full-'));
-  await buildSqliteWorker();
   await bundleEntry('test/fault/connectors/stores/full-disk-child.ts', child);
 });
 

@@ -7,7 +7,7 @@ import Database from 'libsql';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDiskArtifactStore } from '../../../../connectors/artifact-store/disk-artifact-store.js';
 import { openSqliteMetadataStore } from '../../../../connectors/metadata-store/sqlite-metadata-store.js';
-import { buildSqliteWorker, bundleDirectory, bundleEntry } from '../../../conformance/stores/build-worker.js';
+import { bundleDirectory, bundleEntry } from '../../../conformance/stores/build-worker.js';
 
 let root: string;
 let child: string;
@@ -15,7 +15,6 @@ let child: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'millrace-kill-'));
   child = join(bundleDirectory, `writer-child-${process.pid}.js`);
-  await buildSqliteWorker();
   await bundleEntry('test/fault/connectors/stores/writer-child.ts', child);
 });
 

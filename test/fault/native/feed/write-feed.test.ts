@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FeedRequest, writeFeed } from '../../../../native/ts/feed.js';
 import { builtEntry } from '../../../../native/ts/package-root.js';
-import { buildFeed, type Fixture, openFixture } from '../../../integration/operators/feed/feed-fixture.js';
+import { type Fixture, openFixture } from '../../../integration/operators/feed/feed-fixture.js';
 
 let fixture: Fixture;
 let data: string;
@@ -13,7 +13,6 @@ const rows = 3_000_000;
 const directories: string[] = [];
 
 beforeAll(async () => {
-  await buildFeed();
   fixture = await openFixture();
   const dataset = await fixture.dataset(`SELECT i AS id, i::FLOAT AS x FROM range(${rows}) t(i) ORDER BY i`);
   data = dataset.directory;

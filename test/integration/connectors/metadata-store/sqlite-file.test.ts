@@ -7,7 +7,7 @@ import Database from 'libsql';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { currentOwner, isOwnerDead } from '../../../../connectors/metadata-store/process-owner.js';
 import { openSqliteMetadataStore } from '../../../../connectors/metadata-store/sqlite-metadata-store.js';
-import { buildSqliteWorker, bundleDirectory, bundleEntry } from '../../../conformance/stores/build-worker.js';
+import { bundleDirectory, bundleEntry } from '../../../conformance/stores/build-worker.js';
 import { digest, errorOf, newRun, stageOf } from '../../../conformance/stores/metadata-suite.js';
 import { addVersion, promote } from '../../../conformance/stores/registry-suite.js';
 
@@ -19,7 +19,6 @@ let root: string;
 let file: string;
 
 beforeAll(async () => {
-  await buildSqliteWorker();
   await bundleEntry(`${sources}/writer-child.ts`, writerChild);
   await bundleEntry(`${sources}/lease-child.ts`, leaseChild);
 });

@@ -13,7 +13,6 @@ import type { Registry } from '../../../../pipelines/contracts/registry.js';
 import type { ModelSignature } from '../../../../pipelines/contracts/signature.js';
 import type { SqlEngine } from '../../../../pipelines/contracts/sql.js';
 import type { SplitSpec } from '../../../../pipelines/plan/relation.js';
-import { buildSqliteWorker } from '../../../conformance/stores/build-worker.js';
 import { tinyOnnx } from '../../serving/tiny-onnx.js';
 
 /** Real stores, DuckDB and onnxruntime in a directory that is removed at the end. */
@@ -34,7 +33,6 @@ export interface EvaluationWorld extends AsyncDisposable {
 }
 
 export async function openEvaluationWorld(): Promise<EvaluationWorld> {
-  await buildSqliteWorker();
   const directory = await mkdtemp(join(tmpdir(), 'millrace-evaluate-'));
   const artifacts = await openDiskArtifactStore(join(directory, 'store'));
   const store = await openSqliteMetadataStore({ file: join(directory, 'metadata.db'), namespace: 'test' });

@@ -20,13 +20,12 @@ import {
 } from '../../../../pipelines/nn.js';
 import type { SplitSpec } from '../../../../pipelines/plan/relation.js';
 import type { Column } from '../../../../pipelines/types/column-type.js';
-import { buildFeed, type Fixture, openFixture } from './feed-fixture.js';
+import { type Fixture, openFixture } from './feed-fixture.js';
 import { readShards } from './read-safetensors.js';
 
 let fixture: Fixture;
 let made = 0;
 beforeAll(async () => {
-  await buildFeed();
   fixture = await openFixture();
 });
 afterAll(() => fixture[Symbol.asyncDispose]());

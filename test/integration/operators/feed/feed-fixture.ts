@@ -4,31 +4,12 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { openDiskArtifactStore } from '../../../../connectors/artifact-store/disk-artifact-store.js';
 import { openSqlEngine } from '../../../../connectors/duckdb/sql-engine.js';
-import { buildFeedAddon } from '../../../../native/ts/feed-build.js';
-import { builtEntry, packageRoot } from '../../../../native/ts/package-root.js';
 import type { Artifact, ArtifactStore, DatasetMeta } from '../../../../pipelines/contracts/artifacts.js';
 import type { Operator, OperatorContext, StageInput } from '../../../../pipelines/contracts/operator.js';
 import { quoteIdentifier, type SqlEngine } from '../../../../pipelines/contracts/sql.js';
 import type { Column } from '../../../../pipelines/types/column-type.js';
-
-/** Builds the addon and the child's entry where they are not built from these sources. */
-export async function buildFeed(): Promise<void> {
-  await buildFeedAddon();
-  await build({
-    absWorkingDir: packageRoot(),
-    entryPoints: ['native/ts/feed-main.ts'],
-    outfile: builtEntry('native/ts/feed-main'),
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
-    logLevel: 'warning',
-  });
-}
 
 export interface Fixture extends AsyncDisposable {
   readonly directory: string;

@@ -17,12 +17,11 @@ import {
   standardize,
 } from '../../../../pipelines/nn.js';
 import type { SplitSpec } from '../../../../pipelines/plan/relation.js';
-import { buildFeed, type Fixture, openFixture } from './feed-fixture.js';
+import { type Fixture, openFixture } from './feed-fixture.js';
 import { readPart } from './read-safetensors.js';
 
 let fixture: Fixture;
 beforeAll(async () => {
-  await buildFeed();
   fixture = await openFixture();
 });
 afterAll(() => fixture[Symbol.asyncDispose]());
