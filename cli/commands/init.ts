@@ -79,7 +79,7 @@ export async function init(directory: string, options: CommonOptions): Promise<v
   if (options.json === true) printJson({ written });
   else
     process.stdout.write(
-      `${written.map((path) => `wrote ${path}`).join('\n')}\n\nRun it:\n  cd ${directory} && npx millrace run visitors.pipeline.ts\n`,
+      `${written.map((path) => `wrote ${path}`).join('\n')}\n\nRun it:\n  ${target === process.cwd() ? '' : `cd ${directory} && `}npx millrace run visitors.pipeline.ts\n`,
     );
 }
 
