@@ -38,6 +38,14 @@ const nativePackages = [
   'typescript',
 ];
 
+/** zod carries its messages in 50 languages, half of all that a command would parse at its start; errors are ours. */
+const oneLanguage = {
+  name: 'one-language',
+  setup({ onLoad }) {
+    onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({ contents: "export { default as en } from './en.js';" }));
+  },
+};
+
 const common = {
   absWorkingDir: root,
   outdir: 'dist',
@@ -57,6 +65,7 @@ const builds = await Promise.all([
     ...common,
     entryPoints: processEntries,
     external: nativePackages,
+    plugins: [oneLanguage],
     chunkNames: 'chunks/process-[name]-[hash]',
     minifySyntax: true,
     minifyWhitespace: true,

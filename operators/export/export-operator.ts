@@ -19,7 +19,6 @@ import { decisionThreshold } from './decision-threshold.js';
 import { compareOutputs, type Parity } from './parity.js';
 import { readWeights } from './read-weights.js';
 import { labelsOf, signatureOf } from './signature.js';
-import { writeOnnx } from './write-onnx.js';
 
 /** Validation rows that are compared with the native model. */
 const parityRows = 10_000;
@@ -71,6 +70,8 @@ export const exportOnnxOperator = defineOperator<z.output<typeof options>>({
     const writer = await context.artifacts.create('onnx');
     try {
       const modelPath = join(writer.directory, 'model.onnx');
+      // Loaded at the first need: ONNX's schema takes a tenth of the time of a run in which nothing changed.
+      const { writeOnnx } = await import('./write-onnx.js');
       const bytes = writeOnnx(loaded.document.graph, loaded.statistics, await readWeights(loaded.weightsPath));
       await writeFile(modelPath, bytes);
       context.progress({ fraction: 0.3, message: `model.onnx · ${bytes.byteLength.toLocaleString('en-US')} bytes` });
