@@ -23,7 +23,7 @@ export const feedOperator = defineOperator<FeedOptions>({
   options: feedOptions,
   outputs: { feed: 'feed' },
   weight: 'sql',
-  engines: ['duckdb'],
+  engines: ['duckdb', 'native'],
   async keyParts(_context, { options, inputs }) {
     const dataset = readDataset(artifactOfKind(inputs, 'dataset', 'dataset'));
     const names = [

@@ -36,6 +36,9 @@ export interface Progress {
   readonly etaMs?: number | null;
 }
 
+/** What results depend on: `native` is Millrace's own native code, `libtorch` that code on a device. */
+export type EngineName = 'duckdb' | 'libtorch' | 'native' | 'onnxruntime';
+
 /** A TypeScript function of the user's, run in a child process. */
 export interface CustomRunner {
   /** @throws CUSTOM_THROWS, DATA_TYPE, CANCELLED */
@@ -139,7 +142,7 @@ export interface Operator<O = unknown> {
   /** 'sql' and 'train' are bounded by the profile; 'light' is not. */
   readonly weight: 'light' | 'sql' | 'train';
   /** Versions of engines whose results it holds: parts of the key. */
-  readonly engines: readonly ('duckdb' | 'libtorch' | 'onnxruntime')[];
+  readonly engines: readonly EngineName[];
   /** false where `keyParts` says itself how the options count, as SQL without its layout. Default true. */
   readonly optionsInKey?: boolean;
   /**

@@ -1,4 +1,10 @@
-import type { KeyContext, Operator, OperatorStage, StageInput } from '../../pipelines/contracts/operator.js';
+import type {
+  EngineName,
+  KeyContext,
+  Operator,
+  OperatorStage,
+  StageInput,
+} from '../../pipelines/contracts/operator.js';
 import { digestOf } from '../../pipelines/plan/digest.js';
 
 /** What a stage's key is made of, and the key: the digest of its parts by name. */
@@ -10,7 +16,7 @@ export interface StageKey {
 export interface KeyEnvironment {
   /** Digest of an operator's own code with the connectors it uses. */
   readonly operatorDigest: (operator: string) => string;
-  readonly engineVersions: Readonly<Record<'duckdb' | 'libtorch' | 'onnxruntime', string>>;
+  readonly engineVersions: Readonly<Record<EngineName, string>>;
   /** 'cpu' or 'cuda': what a training stage would run on. */
   readonly deviceClass: string;
   readonly context: KeyContext;
