@@ -102,7 +102,8 @@ describe('a change runs again', () => {
       for (const folder of ['cli', 'connectors', 'native', 'operators', 'pipelines', 'scripts', 'serving', 'workflows'])
         await cp(join(repository, folder), join(copy, folder), { recursive: true });
       for (const file of ['package.json', 'tsconfig.json']) await cp(join(repository, file), join(copy, file));
-      for (const folder of ['node_modules', 'build']) await symlink(join(repository, folder), join(copy, folder));
+      await symlink(join(repository, 'node_modules'), join(copy, 'node_modules'));
+      await cp(join(repository, 'build'), join(copy, 'build'), { recursive: true });
     });
     afterAll(() => rm(copy, { recursive: true, force: true }));
 
@@ -141,6 +142,15 @@ describe('a change runs again', () => {
     test('the stages whose connector changed, and not those that use another one', async () => {
       const run = await afterOwnEdit('connectors/duckdb/duckdb-session.ts', 'COMPRESSION zstd', 'COMPRESSION ZSTD');
       expect(ranStages(run)).toEqual(['visits', 'paces', 'rows', 'model/statistics', 'model/feed', 'onnx', 'report']);
+    });
+
+    test('the stages of native code, where it was built from other sources', async () => {
+      const stamp = join(copy, 'build/millrace.json');
+      const before = await readFile(stamp, 'utf8');
+      await writeFile(stamp, JSON.stringify({ ...(JSON.parse(before) as object), stamp: 'f'.repeat(64) }));
+      const run = await afterOwnEdit('operators/evaluate/measure.ts', '\n/** Values', '\n// A remark.\n/** Values');
+      await writeFile(stamp, before);
+      expect(ranStages(run)).toEqual(['model/feed', 'model', 'onnx', 'report']);
     });
   });
 });
