@@ -108,5 +108,9 @@ export function renderGate(gate: GateLine): string {
   const interval =
     gate.interval === null ? '' : ` [${gate.interval.low.toPrecision(4)}, ${gate.interval.high.toPrecision(4)}]`;
   const value = gate.value === null ? '–' : gate.value.toPrecision(4);
-  return `gate      ${gate.passed ? pc.green('passed') : pc.red('missed')}  ${gate.name}: ${value}${interval}, bar ${typeof gate.bar === 'number' ? gate.bar.toPrecision(4) : String(gate.bar)}${gate.note ? ` (${gate.note})` : ''}`;
+  const verdict = `gate      ${gate.passed ? pc.green('passed') : pc.red('missed')}  ${gate.name}`;
+  // A revoked version is refused without any bar: the note says it all.
+  if (gate.bar === null) return `${verdict}${gate.note ? `: ${gate.note}` : ''}`;
+  const bar = typeof gate.bar === 'number' ? gate.bar.toPrecision(4) : String(gate.bar);
+  return `${verdict}: ${value}${interval}, bar ${bar}${gate.note ? ` (${gate.note})` : ''}`;
 }

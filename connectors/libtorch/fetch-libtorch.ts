@@ -63,7 +63,7 @@ async function download(directory: string, { onProgress, signal }: FetchOptions)
   const started = `fetching libtorch ${pinnedVersion} (${Math.round(wheelBytes / 1e6)} MB) by pip`;
   onProgress?.(started);
   const timer = setInterval(() => {
-    void folderBytes(directory).then((bytes) => {
+    void downloadedBytes(directory).then((bytes) => {
       if (bytes > 0)
         onProgress?.(
           `fetching libtorch ${pinnedVersion}: ${Math.round(bytes / 1e6)} of ${Math.round(wheelBytes / 1e6)} MB`,
@@ -98,12 +98,21 @@ async function download(directory: string, { onProgress, signal }: FetchOptions)
   }
 }
 
-async function folderBytes(directory: string): Promise<number> {
+/**
+ * Bytes that came so far. pip copies a finished wheel out of its temporary folder, so that for a while it is there twice:
+ * every name counts once.
+ *
+ * @internal
+ */
+export async function downloadedBytes(directory: string): Promise<number> {
   try {
     const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-    const files = entries.filter((entry) => entry.isFile());
-    const sizes = await Promise.all(files.map(async (file) => (await stat(join(file.parentPath, file.name))).size));
-    return sizes.reduce((sum, size) => sum + size, 0);
+    const sizes = new Map<string, number>();
+    for (const entry of entries.filter((each) => each.isFile())) {
+      const { size } = await stat(join(entry.parentPath, entry.name));
+      sizes.set(entry.name, Math.max(size, sizes.get(entry.name) ?? 0));
+    }
+    return [...sizes.values()].reduce((sum, size) => sum + size, 0);
   } catch {
     return 0;
   }
