@@ -82,6 +82,19 @@ export async function seconds(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - start) / 1000;
 }
 
+/** Elapsed time, and the processor time that all threads of this process took meanwhile, in seconds. */
+export interface Spent {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+}
+
+export async function spentOn(work: () => Promise<unknown>): Promise<Spent> {
+  const before = process.cpuUsage();
+  const elapsed = await seconds(work);
+  const { user, system } = process.cpuUsage(before);
+  return { seconds: elapsed, cpuSeconds: (user + system) / 1e6 };
+}
+
 /** A result of pairs; `limit` in the same unit as the values. */
 export function benchResult(
   about: { readonly name: string; readonly unit: string; readonly setting: string; readonly limit?: number },

@@ -5,12 +5,17 @@ import { type SpawnOptionsWithoutStdio, spawn } from 'node:child_process';
  *
  * @param url - `import.meta.url` of the benchmark.
  */
-export async function inFreshNode<T>(url: string, name: string, argument: unknown): Promise<T> {
+export async function inFreshNode<T>(
+  url: string,
+  name: string,
+  argument: unknown,
+  options: SpawnOptionsWithoutStdio = {},
+): Promise<T> {
   const program = `
     const module = await import(${JSON.stringify(url)});
     const answer = await module[${JSON.stringify(name)}](${JSON.stringify(argument)});
     process.stdout.write('\\n' + JSON.stringify(answer) + '\\n', () => process.exit(0));`;
-  return lastLine<T>(process.execPath, ['--input-type=module', '-e', program]);
+  return lastLine<T>(process.execPath, ['--input-type=module', '-e', program], options);
 }
 
 /** Runs a Python script that takes one JSON argument and prints its answer as its last line. */
