@@ -13,7 +13,7 @@ import { quoteIdentifier, type SqlSession } from '../../pipelines/contracts/sql.
 import type { Column } from '../../pipelines/types/column-type.js';
 import { typeText } from '../../pipelines/types/type-table.js';
 import type { ColumnCast } from './checked-cast.js';
-import { describeFile } from './column-digests.js';
+import { describeFile, type WrittenFile } from './column-digests.js';
 import { atPath, type CompiledRelation, castColumns, compileRelation, withClause } from './compile-relation.js';
 import { datasetTable } from './dataset-table.js';
 import { checkCasts, declaredColumns } from './describe-relation.js';
@@ -72,9 +72,8 @@ async function runSql(context: OperatorContext, stage: OperatorStage<SqlOptions>
       await writeFile(join(context.records, 'statement.sql'), `${prepared.select}\n`);
       const rows = await write(context, session, prepared, target);
       await checkUnchanged(readable);
-      if (stage.options.key.length > 0 && rows > 1) await proveKey(context, session, stage.options.key, target, rows);
       const columns = prepared.casts.map((cast) => cast.target);
-      const file = await describeFile(session, target, columns, rows, context.signal);
+      const file = await proveAndDescribe(context, session, stage.options.key, { target, columns, rows });
       checkNulls(context.stage, file.columns, rows);
       const meta: DatasetMeta = {
         rows,
@@ -159,6 +158,26 @@ function orderOf(columns: readonly Column[], key: readonly string[]): readonly s
       ? key.map((name) => columns.findIndex((column) => column.name === name) + 1)
       : columns.map((_, index) => index + 1);
   return positions.map(String);
+}
+
+/**
+ * Both read the file on one thread each, side by side. Neither is left running: a key that repeats is told before
+ * anything that went wrong beside it.
+ */
+async function proveAndDescribe(
+  context: OperatorContext,
+  session: SqlSession,
+  key: readonly string[],
+  file: { readonly target: string; readonly columns: readonly Column[]; readonly rows: number },
+): Promise<WrittenFile> {
+  const { target, columns, rows } = file;
+  const [proven, described] = await Promise.allSettled([
+    key.length > 0 && rows > 1 ? proveKey(context, session, key, target, rows) : Promise.resolve(),
+    describeFile(session, target, columns, rows, context.signal),
+  ]);
+  if (proven.status === 'rejected') throw proven.reason;
+  if (described.status === 'rejected') throw described.reason;
+  return described.value;
 }
 
 async function write(
