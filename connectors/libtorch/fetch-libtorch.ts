@@ -62,12 +62,16 @@ export async function fetchLibtorch(options: FetchOptions = {}): Promise<Libtorc
 async function download(directory: string, { onProgress, signal }: FetchOptions): Promise<void> {
   const started = `fetching libtorch ${pinnedVersion} (${Math.round(wheelBytes / 1e6)} MB) by pip`;
   onProgress?.(started);
+  let shown = 0;
   const timer = setInterval(() => {
     void downloadedBytes(directory).then((bytes) => {
-      if (bytes > 0)
-        onProgress?.(
-          `fetching libtorch ${pinnedVersion}: ${Math.round(bytes / 1e6)} of ${Math.round(wheelBytes / 1e6)} MB`,
-        );
+      // pip's own copies have other names and come and go: the bar neither falls nor passes its end.
+      const now = Math.min(bytes, wheelBytes);
+      if (now <= shown) return;
+      shown = now;
+      onProgress?.(
+        `fetching libtorch ${pinnedVersion}: ${Math.round(now / 1e6)} of ${Math.round(wheelBytes / 1e6)} MB`,
+      );
     });
   }, pollMs);
   try {
