@@ -70,7 +70,7 @@ async function withInterrupt(
     });
     progress.close();
     if (options.json === true) printJson(await runObject(services, result));
-    else process.stdout.write(`${renderRun(services, result)}\n`);
+    else process.stdout.write(`${await renderRun(services, result)}\n`);
     if (result.status === 'failed' || result.status === 'cancelled')
       process.stderr.write(`Go on with: millrace runs resume ${result.run}\n`);
     process.exitCode = exitCodeOf(result.status);

@@ -74,7 +74,7 @@ export async function show(id: string, options: CommonOptions & { readonly why?:
     return;
   }
   process.stdout.write(
-    `${pc.bold(run.pipeline)} ${run.id}  ${await shownStatus(services, run)}  ${run.createdAt}\n${renderRun(services, result)}\n`,
+    `${pc.bold(run.pipeline)} ${run.id}  ${await shownStatus(services, run)}  ${run.createdAt}\n${await renderRun(services, result)}\n`,
   );
   if (run.error !== null) process.stdout.write(`${pc.red(run.error.message)}\n`);
   if (options.why === true) {

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import pc from 'picocolors';
 import type { StageRecord } from '../../pipelines/contracts/metadata.js';
 import type { RunResult } from '../../workflows/embedded/run-plan.js';
@@ -65,7 +67,7 @@ async function modelOf(
 }
 
 /** Stages, verdict of the gates, and where report and logs are, for people. */
-export function renderRun(services: Services, result: RunResult): string {
+export async function renderRun(services: Services, result: RunResult): Promise<string> {
   const lines = [
     renderTable(
       ['stage', 'operator', 'status', 'time', 'result'],
@@ -85,11 +87,32 @@ export function renderRun(services: Services, result: RunResult): string {
       `metrics   ${metrics.map(([name, value]) => `${name} ${value === null ? 'undefined' : value.toPrecision(4)}`).join(' · ')}`,
     );
   for (const gate of gatesOf(result.stages)) lines.push(renderGate(gate));
-  for (const stage of result.stages.filter((one) => one.operator === 'evaluate' && one.status === 'succeeded'))
-    lines.push(`report    ${services.directory}/records/${result.run}/${stage.stage}/report.html`);
-  if (result.stages.some((stage) => stage.operator === 'fit' && stage.status === 'succeeded'))
-    lines.push(`logs      millrace tensorboard --run ${result.run}`);
+  for (const stage of result.stages.filter((one) => one.operator === 'evaluate')) {
+    const run = await recordingRun(services, result.run, stage);
+    if (run !== null) lines.push(`report    ${join(services.directory, 'records', run, stage.stage, 'report.html')}`);
+  }
+  const fits = result.stages.filter((stage) => stage.operator === 'fit');
+  const logs = await Promise.all(fits.map((stage) => recordingRun(services, result.run, stage)));
+  for (const run of new Set(logs)) if (run !== null) lines.push(`logs      millrace tensorboard --run ${run}`);
   return lines.join('\n');
+}
+
+/** How many runs are looked through for the one that computed what this one found. */
+const recentRuns = 50;
+
+/** The run whose records tell of a stage's result: this one, or the newest that computed the same outputs. */
+async function recordingRun(services: Services, run: string, stage: StageRecord): Promise<string | null> {
+  if (stage.status === 'succeeded') return run;
+  if (stage.status !== 'cached') return null;
+  const { pipeline } = await services.metadata.run(run);
+  const outputs = JSON.stringify(stage.outputs);
+  for (const earlier of await services.metadata.runs({ pipeline, limit: recentRuns })) {
+    if (!existsSync(join(services.directory, 'records', earlier.id, ...stage.stage.split('/')))) continue;
+    const records = await services.metadata.stages(earlier.id);
+    const same = records.find((record) => record.stage === stage.stage && JSON.stringify(record.outputs) === outputs);
+    if (same?.status === 'succeeded') return earlier.id;
+  }
+  return null;
 }
 
 function resultOf(stage: StageRecord): string {
