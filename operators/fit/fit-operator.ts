@@ -45,7 +45,7 @@ export const fitOperator = defineOperator<FitOptions>({
     const writer = await context.artifacts.create('model');
     try {
       const curve = new LearningCurve();
-      const stop = await openLogs(context, resolved, training, curve);
+      const logs = await openLogs(context, resolved, training, curve);
       const checkpoints = join(context.scratch, 'checkpoints');
       await mkdir(checkpoints, { recursive: true });
       const result = await train(
@@ -63,9 +63,8 @@ export const fitOperator = defineOperator<FitOptions>({
           threads: context.placement.threads,
           device: device === 'auto' ? context.placement.device : device,
         },
-        { signal: context.signal, onEvent: (event) => stop.onEvent(event) },
-      );
-      await stop.close();
+        { signal: context.signal, onEvent: (event) => logs.onEvent(event) },
+      ).finally(() => logs.close());
       const document: ModelDocument = {
         formatVersion: 1,
         graph: resolved,
@@ -159,6 +158,11 @@ async function openLogs(
         curve.add(event);
       } else if (event.kind === 'epoch') {
         curve.add(event);
+        // Short epochs end before the loop tells of its steps.
+        context.progress({
+          fraction: Math.min(1, event.step / Math.max(1, event.steps)),
+          message: `epoch ${event.epoch + 1}/${training.maxEpochs} · loss ${event.trainLoss.toPrecision(4)} · validation ${event.validationLoss.toPrecision(4)}`,
+        });
         trainLog.scalar('loss', event.step, event.trainLoss);
         validationLog.scalar('loss', event.step, event.validationLoss);
         trainLog.scalar('learningRate', event.step, event.learningRate);

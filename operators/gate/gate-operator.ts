@@ -80,10 +80,7 @@ export const gateOperator = defineOperator<ResolvedGateOptions>({
       },
     );
     for (const gate of verdict.gates) {
-      if (!gate.passed)
-        context.log(
-          `blocked by ${gate.name}: bar ${gate.bar}, value ${gate.value}${gate.note === null ? '' : ` (${gate.note})`}`,
-        );
+      if (!gate.passed) context.log(`blocked by ${gate.name}: ${reasonOf(gate)}`);
     }
     return {
       status: !verdict.passed ? 'blocked' : champion?.bundle === bundle ? 'unchanged' : 'succeeded',
@@ -177,4 +174,10 @@ async function writeVerdict(context: OperatorContext, verdict: Verdict): Promise
     await writer.discard();
     throw error;
   }
+}
+
+/** Why a gate blocked: bar and value where it has them, and its note. */
+function reasonOf({ bar, value, note }: Verdict['gates'][number]): string {
+  const measured = bar === null ? [] : [`bar ${bar}`, value === null ? 'no value' : `value ${value}`];
+  return [...measured, ...(note === null ? [] : [note])].join(', ');
 }

@@ -140,10 +140,11 @@ export class RegistryFollower {
     for (const version of this.#cache.idle()) if (await this.#isRevoked(version)) this.#cache.drop(version);
   }
 
-  /** @throws ENDPOINT_NOT_FOUND - with the nearest name */
+  /** @throws ENDPOINT_NOT_FOUND - with the nearest name; ENDPOINT_UNAVAILABLE - the registry was not read yet */
   endpoint(name: string): EndpointState {
     const state = this.#endpoints.get(name);
     if (state !== undefined) return state;
+    if (!this.isReady) throw starting(name);
     throw this.#unknown('ENDPOINT_NOT_FOUND', name, 'endpoint', [...this.#endpoints.keys()]);
   }
 
@@ -255,6 +256,17 @@ export class RegistryFollower {
     this.#endpoints = new Map();
     for (const { current } of states) current?.release();
   }
+}
+
+/** The port is open before the registry was read: nobody knows yet which endpoints there are. */
+function starting(name: string): MillraceError {
+  return new MillraceError('ENDPOINT_UNAVAILABLE', {
+    path: `endpoints.${name.slice(0, 128)}`,
+    expected: 'a server that has read its registry',
+    received: 'one that starts',
+    hint: 'Ask again in a moment; GET /v2/health/ready tells when it is ready.',
+    retryable: true,
+  });
 }
 
 function unavailable(path: string, received: string, alias: string): MillraceError {
