@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Placement } from '../../pipelines/contracts/operator.js';
 import { preparePipeline } from '../../workflows/bundle/prepare-pipeline.js';
 import { checkPlan } from '../../workflows/check/check-plan.js';
-import type { RunEvent } from '../../workflows/embedded/embedded-host.js';
+import type { RunEvent } from '../../workflows/embedded/host-options.js';
 import { type RunResult, resumeRun, startRun } from '../../workflows/embedded/run-plan.js';
 import type { Services } from '../../workflows/services.js';
 import { exitCodeOf } from '../exit.js';

@@ -12,7 +12,8 @@ import { type Plan, planSchema } from '../../pipelines/plan/schema.js';
 import { writePlan } from '../bundle/prepare-pipeline.js';
 import { resolveDevice } from '../device-class.js';
 import type { Services } from '../services.js';
-import { EmbeddedHost, type HostOptions, type RunEvent } from './embedded-host.js';
+import { EmbeddedHost } from './embedded-host.js';
+import type { HostOptions, RunEvent } from './host-options.js';
 import { newRunId } from './run-id.js';
 
 /** How a run ended, and what its stages left. */
