@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pythonWithTorch } from '../peers/python.js';
-import { alternate, type BenchResult, benchResult, seconds } from './bench-result.js';
+import { alternate, type BenchOptions, type BenchResult, benchResult, seconds } from './bench-result.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const cli = join(root, 'dist', 'cli', 'main.js');
-const pairs = 7;
 
 /** How long the command takes from nothing: its help, and a run in which nothing changed. */
-export async function run(): Promise<BenchResult[]> {
+export async function run(options: BenchOptions = {}): Promise<BenchResult[]> {
+  const { pairs = 7 } = options;
   const store = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
   const pipeline = [
     'run',

@@ -8,13 +8,13 @@ import { t } from '../../pipelines/types.js';
 import { writePlan } from '../../workflows/bundle/prepare-pipeline.js';
 import { startRun } from '../../workflows/embedded/run-plan.js';
 import { openServices } from '../../workflows/services.js';
-import { alternate, type BenchResult, benchResult, seconds } from './bench-result.js';
+import { alternate, type BenchOptions, type BenchResult, benchResult, seconds } from './bench-result.js';
 
 const stages = 20;
-const pairs = 7;
 
 /** What the host adds: 20 one-row SQL stages against bare DuckDB, and 20 cached stages against as many fsyncs. */
-export async function run(): Promise<BenchResult[]> {
+export async function run(options: BenchOptions = {}): Promise<BenchResult[]> {
+  const { pairs = 7 } = options;
   const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
   try {
     await using services = await openServices({

@@ -13,7 +13,7 @@ import { build } from 'esbuild';
 import { openPredictor } from '../../serving/predictor.js';
 import { openWorld, writeBundle } from '../integration/serving/world.js';
 import { python } from '../peers/python.js';
-import { alternate, type BenchResult, benchResult, pairUp, spread } from './bench-result.js';
+import { alternate, type BenchOptions, type BenchResult, benchResult, pairUp, spread } from './bench-result.js';
 import { closedLoop, httpRequest, type RawReply } from './serving-closed-loop.js';
 import { benchSignature, featureNames, matrixModel, namedModel, seededNumbers } from './serving-model.js';
 
@@ -185,7 +185,7 @@ async function startRival(directory: string): Promise<{ child: ChildProcess; por
  *
  * @param options.pairs - default 5. @param options.ms - length of one measurement; default 2000.
  */
-export async function run(options: { readonly pairs?: number; readonly ms?: number } = {}): Promise<BenchResult[]> {
+export async function run(options: BenchOptions & { readonly ms?: number } = {}): Promise<BenchResult[]> {
   const { pairs = 5, ms = 2000 } = options;
   const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
   const ours = await startOurs();
