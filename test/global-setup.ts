@@ -1,10 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { python } from './peers/python.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Builds dist/ and the addon from the sources as they are: child processes and threads start from built files. */
-export default function setup(): void {
+/**
+ * Builds dist/ and the addon from the sources as they are: child processes and threads start from built files.
+ * The Python peers are made here too, so that no single test pays for their download within its own time.
+ */
+export default async function setup(): Promise<void> {
   execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: root, stdio: 'inherit' });
   execFileSync(process.execPath, ['dist/cli/main.js', 'setup'], { cwd: root, stdio: 'inherit' });
+  await python();
 }
