@@ -240,17 +240,15 @@ describe('the file', () => {
   });
 });
 
-test('200 lines of a journal and 200 look-ups stay under a millisecond each', async () => {
+test('keeps 200 lines of a journal, each written beside a look-up', async () => {
   await using store = await open();
   const run = newRun();
   await store.createRun(run);
   const line = stageOf(run.id, 'rows');
-  const started = performance.now();
   for (let index = 0; index < 200; index++) {
     await Promise.all([store.cached(digest()), store.putStage({ ...line, stage: `s${index}` })]);
   }
-  const perStage = (performance.now() - started) / 200;
-  console.info(`${perStage.toFixed(3)} ms a stage`);
-  // Goal 1 ms; test machines are shared and some disks are slow to sync.
-  expect(perStage).toBeLessThan(10);
+  expect((await store.stages(run.id)).map((stage) => stage.stage)).toEqual(
+    Array.from({ length: 200 }, (_, index) => `s${index}`),
+  );
 });
