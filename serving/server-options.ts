@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MillraceError, nearestName, throwProblems } from '../pipelines/contracts/errors.js';
+import { parseOptions } from '../pipelines/define/parse-options.js';
 
 const MIB = 1024 * 1024;
 const positive = z.int().min(1);
@@ -56,31 +56,5 @@ export type ResolvedServerOptions = Readonly<z.output<typeof schema>>;
 
 /** @throws CONFIG_INVALID - every problem, with dot paths; an unknown key names the nearest known one. */
 export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
-  const result = schema.safeParse(options);
-  if (result.success) return Object.freeze(result.data);
-  const problems = result.error.issues.flatMap((issue) => {
-    const path = ['serve', ...issue.path].join('.');
-    if (issue.code !== 'unrecognized_keys') {
-      return [
-        new MillraceError('CONFIG_INVALID', {
-          path,
-          expected: issue.message.replace(/^.*expected /, ''),
-          received: 'another value',
-        }),
-      ];
-    }
-    const group = issue.path[0] === 'limits' ? limitsSchema : issue.path[0] === 'models' ? modelsSchema : null;
-    const known = Object.keys(group === null ? schema.shape : group.unwrap().shape);
-    return issue.keys.map((key) => {
-      const nearest = nearestName(key, known);
-      return new MillraceError('CONFIG_INVALID', {
-        path: `${path}.${key}`,
-        expected: `one of ${known.join(', ')}`,
-        received: 'an unknown key',
-        ...(nearest === null ? {} : { hint: `Did you mean "${nearest}"?` }),
-      });
-    });
-  });
-  throwProblems(problems);
-  throw result.error;
+  return parseOptions<ResolvedServerOptions>(schema, options, 'serve');
 }

@@ -15,9 +15,9 @@ describe('resolveServerOptions', () => {
     const options = { port: 70_000, limits: { maxBodyByte: 1 }, modles: {} } as unknown as ServerOptions;
     expect(() => resolveServerOptions(options)).toThrow(
       [
-        'serve.port: expected number to be <=65535; received another value.',
-        'serve.limits.maxBodyByte: expected one of maxBodyBytes, maxBodiesBytes, maxRows, maxConnections, headersTimeoutMs, requestTimeoutMs, drainTimeoutMs; received an unknown key. Did you mean "maxBodyBytes"?',
-        'serve.modles: expected one of host, port, limits, models; received an unknown key. Did you mean "models"?',
+        'serve.port: expected at most 65535; received 70000.',
+        "serve.limits.maxBodyByte: expected one of the keys maxBodyBytes, maxBodiesBytes, maxRows, maxConnections, headersTimeoutMs, requestTimeoutMs, drainTimeoutMs; received 'maxBodyByte'. Did you mean 'maxBodyBytes'?",
+        "serve.modles: expected one of the keys host, port, limits, models; received 'modles'. Did you mean 'models'?",
       ].join('\n'),
     );
   });
