@@ -1,5 +1,6 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { MillraceError } from '../../pipelines/contracts/errors.js';
 import type { Placement } from '../../pipelines/contracts/operator.js';
 import { preparePipeline } from '../../workflows/bundle/prepare-pipeline.js';
 import { checkPlan } from '../../workflows/check/check-plan.js';
@@ -20,6 +21,7 @@ interface RunOptions extends CommonOptions {
 }
 
 export async function run(file: string, options: RunOptions): Promise<void> {
+  const placement = placementOf(options);
   await using services = await openStore(options);
   await withInterrupt(services, options, async (signal, onEvent) => {
     const prepared = await preparePipeline(services, file, {
@@ -33,7 +35,7 @@ export async function run(file: string, options: RunOptions): Promise<void> {
       bundle: prepared.bundle,
       useCache: options.cache,
       from: options.from ?? null,
-      placement: placementOf(options),
+      placement,
       signal,
       onEvent,
     });
@@ -41,10 +43,9 @@ export async function run(file: string, options: RunOptions): Promise<void> {
 }
 
 export async function resume(id: string, options: CommonOptions & { readonly threads?: string }): Promise<void> {
+  const placement = placementOf(options);
   await using services = await openStore(options);
-  await withInterrupt(services, options, (signal, onEvent) =>
-    resumeRun(services, id, { signal, onEvent, placement: placementOf(options) }),
-  );
+  await withInterrupt(services, options, (signal, onEvent) => resumeRun(services, id, { signal, onEvent, placement }));
 }
 
 /** Runs with progress on stderr and a log in the store; the first Ctrl-C cancels, the second one ends at once. */
@@ -109,6 +110,16 @@ function logged(event: RunEvent): object {
 function placementOf(options: { readonly threads?: string; readonly device?: string }): Partial<Placement> {
   return {
     ...(options.threads === undefined ? {} : { threads: integerOption(options.threads, '--threads', 1, 1024) }),
-    ...(options.device === undefined ? {} : { device: options.device as Placement['device'] }),
+    ...(options.device === undefined ? {} : { device: deviceOption(options.device) }),
   };
+}
+
+/** @throws CONFIG_INVALID */
+function deviceOption(device: string): Placement['device'] {
+  if (device === 'auto' || device === 'cpu' || device === 'cuda') return device;
+  throw new MillraceError('CONFIG_INVALID', {
+    path: '--device',
+    expected: "'auto', 'cpu' or 'cuda'",
+    received: `'${device}'`,
+  });
 }

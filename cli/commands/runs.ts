@@ -113,10 +113,9 @@ export async function logs(id: string, options: CommonOptions & { readonly follo
 }
 
 function readable(line: string): string {
-  const { at, kind, stage, ...rest } = JSON.parse(line) as { at: string; kind: string; stage?: string } & Record<
-    string,
-    unknown
-  >;
+  const parsed = parsedLine(line);
+  if (parsed === null) return line;
+  const { at, kind, stage, ...rest } = parsed;
   const text =
     kind === 'stageProgress'
       ? (rest['progress'] as { message: string }).message
@@ -124,6 +123,17 @@ function readable(line: string): string {
         ? `${String(rest['status'])} after ${Number(rest['durationMs']).toFixed(0)} ms${rest['error'] ? `: ${String(rest['error'])}` : ''}`
         : String(rest['message'] ?? kind);
   return `${at}  ${(stage ?? '').padEnd(20)}  ${text}`;
+}
+
+type LogLine = { readonly at: string; readonly kind: string; readonly stage?: string } & Record<string, unknown>;
+
+/** null for a line that a kill cut short: it is shown as it is. */
+function parsedLine(line: string): LogLine | null {
+  try {
+    return JSON.parse(line) as LogLine;
+  } catch {
+    return null;
+  }
 }
 
 export async function cancel(id: string, options: CommonOptions): Promise<void> {

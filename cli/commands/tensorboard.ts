@@ -2,19 +2,20 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
-import { type CommonOptions, openStore, printJson } from '../open.js';
+import { type CommonOptions, integerOption, openStore, printJson } from '../open.js';
 
 /** Starts the TensorBoard of the machine on the records of the store, or of one run. */
 export async function tensorboard(
   options: CommonOptions & { readonly run?: string; readonly port: string },
 ): Promise<void> {
+  const port = integerOption(options.port, '--port', 1, 65_535);
   const logs = await logDirectory(options);
   if (options.json === true) {
     printJson({ logs });
     return;
   }
   process.stderr.write(`Logs: ${logs}\n`);
-  const child = spawn('tensorboard', ['--logdir', logs, '--port', options.port], { stdio: 'inherit' });
+  const child = spawn('tensorboard', ['--logdir', logs, '--port', String(port)], { stdio: 'inherit' });
   process.exitCode = await new Promise<number>((resolve, reject) => {
     child.once('error', () =>
       reject(

@@ -162,4 +162,15 @@ describe('a hostile name', () => {
       stderr: "build.a/../b: expected a name of 1 to 64 letters, digits and _, a letter first; received 'a/../b'.\n",
     });
   });
+
+  test.each([
+    [['run', 'pipeline.ts', '--device', 'gpu'], "--device: expected 'auto', 'cpu' or 'cuda'; received 'gpu'.\n"],
+    [['tensorboard', '--port', '0x50'], "--port: expected an integer from 1 to 65535; received '0x50'.\n"],
+    [['runs', 'list', '--limit', '-1'], "--limit: expected an integer from 1 to 100000; received '-1'.\n"],
+  ])('%j is refused with the rule', async (args, stderr) => {
+    expect(await runCli([...args, '--store', project.store], { cwd: project.directory })).toMatchObject({
+      code: 2,
+      stderr,
+    });
+  });
 });
