@@ -167,7 +167,7 @@ function revokedLine(state: 'rejected' | 'rolledBack'): GateLine {
     bar: null,
     value: null,
     passed: false,
-    note: `this version was ${what}; \`millrace models promote --reason\` admits it again`,
+    note: `this version was ${what}; \`millrace models promote MODEL VERSION --reason TEXT\` admits it again`,
     code: 'GATE_VERSION_REVOKED',
   });
 }

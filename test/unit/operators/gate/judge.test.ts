@@ -213,7 +213,7 @@ describe('judge', () => {
     expect(verdict.gates[0]).toMatchObject({
       name: 'version',
       code: 'GATE_VERSION_REVOKED',
-      note: 'this version was rolled back; `millrace models promote --reason` admits it again',
+      note: 'this version was rolled back; `millrace models promote MODEL VERSION --reason TEXT` admits it again',
     });
     expect(verdict.gates[1]!.passed).toBe(true);
   });
