@@ -7,13 +7,13 @@ import { compilePlan } from '../pipelines/plan/compile.js';
 import { type Answer, openPredictor } from '../serving/predictor.js';
 import { preparePipeline, writePlan } from './bundle/prepare-pipeline.js';
 import { checkPlan } from './check/check-plan.js';
-import type { RunEvent } from './embedded/host-options.js';
 import { defaultPlacement, type RunResult, startRun } from './embedded/run-plan.js';
 import { openServices, type Services } from './services.js';
+import type { RunEvent } from './stages/stage-options.js';
 import { storeDirectory } from './store-directory.js';
 
-export type { RunEvent } from './embedded/host-options.js';
 export type { RunResult } from './embedded/run-plan.js';
+export type { RunEvent } from './stages/stage-options.js';
 
 export interface RunPipelineOptions<P extends z.ZodObject = z.ZodObject> {
   readonly params?: z.input<P>;

@@ -12,10 +12,10 @@ import type { MetadataStore } from '../pipelines/contracts/metadata.js';
 import type { CustomRunner, KeyContext, SourceFile } from '../pipelines/contracts/operator.js';
 import type { SqlEngine } from '../pipelines/contracts/sql.js';
 import { createCustomRunner } from './children/custom-runner.js';
-import type { KeyEnvironment } from './embedded/stage-key.js';
 import { engineVersions } from './engine-versions.js';
 import { memoizedSqlEngine } from './memoized-sql-engine.js';
 import { operatorDigest } from './operator-digests.js';
+import type { KeyEnvironment } from './stages/stage-key.js';
 
 /** Everything outside the process that stages, the CLI and the server use, opened on one store directory. */
 export interface Services extends AsyncDisposable {

@@ -1,7 +1,7 @@
 import logUpdate from 'log-update';
 import pc from 'picocolors';
 import type { StageRecord } from '../../pipelines/contracts/metadata.js';
-import type { RunEvent } from '../../workflows/embedded/host-options.js';
+import type { RunEvent } from '../../workflows/stages/stage-options.js';
 
 const marks: Readonly<Record<string, string>> = {
   succeeded: pc.green('✓'),

@@ -1,122 +1,47 @@
-import { rm } from 'node:fs/promises';
-import type { Artifact } from '../../pipelines/contracts/artifacts.js';
-import { isMillraceError, MillraceError, serializeError } from '../../pipelines/contracts/errors.js';
 import type { RunStatus, StageRecord, StageStatus } from '../../pipelines/contracts/metadata.js';
-import type { ChildRun, StageInput } from '../../pipelines/contracts/operator.js';
+import type { ChildRun } from '../../pipelines/contracts/operator.js';
 import type { DriveHost, Spawn, StageOutcome, WaitFor } from '../../pipelines/drive/drive-plan.js';
-import type { Plan, PlanStage } from '../../pipelines/plan/schema.js';
-import { operators } from '../operators.js';
+import type { Plan } from '../../pipelines/plan/schema.js';
 import type { Services } from '../services.js';
-import { abortableDelay } from './abortable-delay.js';
-import type { HostOptions } from './host-options.js';
-import { type Settled, StageComputer } from './stage-computer.js';
-import type { StageKey } from './stage-key.js';
+import { abortableDelay } from '../stages/abortable-delay.js';
+import type { StageOptions } from '../stages/stage-options.js';
+import { StageRunner } from '../stages/stage-runner.js';
 
-const good: ReadonlySet<string> = new Set(['succeeded', 'cached', 'fused', 'unchanged']);
+/** Runs a nested plan and answers how it ended; with `index` for an instance of a template. */
+export type SpawnRun = (stage: string, spawn: Spawn, index: number) => Promise<ChildRun>;
 
-/**
- * The embedded host: runs the stages of one plan in this process, with its journal in the metadata store.
- * What finished is durable before `run` answers, so that a kill at any moment loses nothing finished.
- */
+/** The embedded host: runs the stages of one plan in this process. */
 export class EmbeddedHost implements DriveHost {
   readonly spawnLimit = 4;
-  readonly #stages: ReadonlyMap<string, PlanStage>;
-  readonly #records = new Map<string, StageRecord>();
   readonly #children = new Map<string, ChildRun[]>();
-  readonly #computer: StageComputer;
+  readonly #runner: StageRunner;
+  readonly #signal: AbortSignal;
 
   constructor(
     plan: Plan,
     journal: readonly StageRecord[],
-    private readonly services: Services,
-    private readonly options: HostOptions,
+    services: Services,
+    options: StageOptions,
+    private readonly spawnRun: SpawnRun,
   ) {
-    this.#stages = new Map(plan.stages.map((stage) => [stage.id, stage]));
-    for (const record of journal) this.#records.set(record.stage, record);
-    const rerun = options.from === null ? new Set<string>() : stagesBehind(plan, options.from);
-    this.#computer = new StageComputer(services, options, rerun);
+    this.#runner = new StageRunner(plan, journal, services, options);
+    this.#signal = options.signal;
   }
 
   get isCancelled(): boolean {
-    return this.options.signal.aborted;
+    return this.#signal.aborted;
   }
 
   get records(): readonly StageRecord[] {
-    return [...this.#stages.keys()].flatMap((id) => this.#records.get(id) ?? []);
+    return this.#runner.records;
   }
 
-  async run(id: string): Promise<StageOutcome> {
-    const stage = this.#stages.get(id)!;
-    const before = this.#records.get(id);
-    if (before !== undefined && good.has(before.status) && (await this.#computer.isWhole(before.outputs)))
-      return { status: before.status };
-    const operator = operators[stage.operator];
-    if (operator === undefined) {
-      throw new MillraceError('PLAN_INVALID', {
-        path: id,
-        expected: `an operator of this version (${Object.keys(operators).join(', ')})`,
-        received: `'${stage.operator}'`,
-        hint: 'Run it with the version of Millrace that made the plan.',
-      });
-    }
-    const started = performance.now();
-    const startedAt = new Date().toISOString();
-    const attempt = (before?.attempt ?? 0) + 1;
-    let key: StageKey | null = null;
-    let settled: Settled;
-    const record = (status: StageStatus, rest: Partial<StageRecord>): StageRecord => ({
-      run: this.options.run,
-      stage: id,
-      operator: stage.operator,
-      status,
-      attempt,
-      key: key?.key ?? null,
-      keyParts: key?.parts ?? {},
-      reason: null,
-      outputs: [],
-      summary: null,
-      startedAt,
-      durationMs: Math.round((performance.now() - started) * 1000) / 1000,
-      error: null,
-      ...rest,
-    });
-    try {
-      const inputs = await this.#inputs(stage);
-      const options = operator.options.parse(stage.options);
-      key = await this.#computer.key(operator, stage, options, inputs);
-      settled = await this.#computer.settle({
-        operator,
-        stage,
-        options,
-        inputs,
-        key,
-        attempt,
-        children: this.#children.get(id) ?? [],
-      });
-      if (settled.spawn !== undefined || settled.waitFor !== undefined) {
-        return {
-          status: 'waiting',
-          ...(settled.spawn === undefined ? {} : { spawn: settled.spawn }),
-          ...(settled.waitFor === undefined ? {} : { waitFor: settled.waitFor }),
-        };
-      }
-    } catch (error) {
-      const cancelled = this.isCancelled || (isMillraceError(error) && error.code === 'CANCELLED');
-      await this.#finish(
-        record(cancelled ? 'cancelled' : 'failed', { error: cancelled ? null : serializeError(error) }),
-        {},
-      );
-      return { status: cancelled ? 'cancelled' : 'failed' };
-    }
-    // Outside the try: a stage that ended well is never rewritten as failed.
-    const { status, outputs, summary, reason } = settled;
-    await this.#finish(record(status, { outputs, summary, reason }), settled.metrics);
-    await rm(this.#computer.scratch(key), { recursive: true, force: true });
-    return { status };
+  run(id: string): Promise<StageOutcome> {
+    return this.#runner.run(id, this.#children.get(id) ?? []);
   }
 
   async spawn(id: string, spawn: Spawn, index: number): Promise<RunStatus> {
-    const child = await this.options.spawn(id, spawn, index);
+    const child = await this.spawnRun(id, spawn, index);
     const children = this.#children.get(id) ?? [];
     children[index] = child;
     this.#children.set(id, children);
@@ -126,80 +51,11 @@ export class EmbeddedHost implements DriveHost {
   async wait(_id: string, waitFor: WaitFor): Promise<boolean> {
     // A decision is made elsewhere and a far point in time is not waited for in this process: the run ends `waiting`.
     if (waitFor.kind === 'decision' || waitFor.until - Date.now() > 60_000) return false;
-    await abortableDelay(Math.max(0, waitFor.until - Date.now()), this.options.signal);
+    await abortableDelay(Math.max(0, waitFor.until - Date.now()), this.#signal);
     return !this.isCancelled;
   }
 
-  async settle(id: string, status: StageStatus): Promise<void> {
-    const before = this.#records.get(id);
-    if (before?.status === status) return;
-    const stage = this.#stages.get(id)!;
-    await this.#finish(
-      {
-        run: this.options.run,
-        stage: id,
-        operator: stage.operator,
-        status,
-        attempt: (before?.attempt ?? 0) + 1,
-        key: null,
-        keyParts: {},
-        reason: null,
-        outputs: [],
-        summary: null,
-        startedAt: new Date().toISOString(),
-        durationMs: 0,
-        error: null,
-      },
-      {},
-    );
+  settle(id: string, status: StageStatus): Promise<void> {
+    return this.#runner.settle(id, status);
   }
-
-  async #inputs(stage: PlanStage): Promise<Readonly<Record<string, StageInput>>> {
-    const entries = await Promise.all(
-      Object.entries(stage.inputs).map(async ([name, { stage: from, output }]) => {
-        const record = this.#records.get(from);
-        const reference = record?.outputs.find((one) => one.name === output);
-        if (record === undefined || reference === undefined) {
-          throw new MillraceError('INTERNAL', {
-            path: `${stage.id}.${name}`,
-            expected: `an output '${output}' of ${from}`,
-            received:
-              record === undefined
-                ? 'no record of that stage'
-                : `the outputs ${record.outputs.map((one) => one.name).join(', ')}`,
-          });
-        }
-        const artifact: Artifact = await this.services.artifacts.open(reference.digest);
-        return [
-          name,
-          { stage: from, operator: record.operator, artifacts: { [output]: artifact }, summary: record.summary },
-        ] as const;
-      }),
-    );
-    return Object.fromEntries(entries);
-  }
-
-  async #finish(record: StageRecord, metrics: Readonly<Record<string, number>>): Promise<void> {
-    const points = Object.entries(metrics).map(([name, value]) => ({ stage: record.stage, name, value }));
-    // Started in one turn: one transaction, so that no finished stage lacks its metrics.
-    await Promise.all([
-      this.services.metadata.putStage(record),
-      ...(points.length > 0 ? [this.services.metadata.putMetrics(this.options.run, points)] : []),
-    ]);
-    this.#records.set(record.stage, record);
-    this.options.onEvent({ kind: 'stageFinished', record });
-  }
-}
-
-/** A stage and everything that needs it. */
-function stagesBehind(plan: Plan, from: string): ReadonlySet<string> {
-  const behind = new Set([from]);
-  for (const stage of plan.stages) {
-    if (
-      Object.values(stage.inputs).some((input) => behind.has(input.stage)) ||
-      stage.after.some((need) => behind.has(need))
-    )
-      behind.add(stage.id);
-  }
-  return behind;
 }

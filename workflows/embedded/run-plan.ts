@@ -12,8 +12,8 @@ import { type Plan, planSchema } from '../../pipelines/plan/schema.js';
 import { writePlan } from '../bundle/prepare-pipeline.js';
 import { resolveDevice } from '../device-class.js';
 import type { Services } from '../services.js';
+import type { RunEvent, StageOptions } from '../stages/stage-options.js';
 import { EmbeddedHost } from './embedded-host.js';
-import type { HostOptions, RunEvent } from './host-options.js';
 import { newRunId } from './run-id.js';
 
 /** How a run ended, and what its stages left. */
@@ -153,7 +153,7 @@ async function driveRun(services: Services, run: RunRecord, plan: Plan, options:
     pipeline: plan.pipeline,
     stages: plan.stages.map(({ id, operator }) => ({ id, operator })),
   });
-  const hostOptions: HostOptions = {
+  const stageOptions: StageOptions = {
     run: run.id,
     pipeline: plan.pipeline,
     root: options.root,
@@ -163,11 +163,12 @@ async function driveRun(services: Services, run: RunRecord, plan: Plan, options:
     from: options.from,
     signal,
     onEvent,
-    spawn: (stage, spawn, index) => spawnRun(services, run.id, stage, spawn, index, { ...options, onEvent, signal }),
   };
   try {
     const journal = await services.metadata.stages(run.id);
-    const host = new EmbeddedHost(plan, journal, services, hostOptions);
+    const host = new EmbeddedHost(plan, journal, services, stageOptions, (stage, spawn, index) =>
+      spawnRun(services, run.id, stage, spawn, index, { ...options, onEvent, signal }),
+    );
     const driven = plan.stages.map((stage) => ({ id: stage.id, needs: needsOf(stage), fused: stage.fused }));
     const { status } = await drivePlan(driven, host);
     const failed = host.records.find((record) => record.error !== null)?.error ?? null;

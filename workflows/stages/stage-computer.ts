@@ -15,10 +15,10 @@ import { digestOf } from '../../pipelines/plan/digest.js';
 import type { PlanStage } from '../../pipelines/plan/schema.js';
 import type { Services } from '../services.js';
 import { abortableDelay } from './abortable-delay.js';
-import type { HostOptions } from './host-options.js';
 import { keyReason } from './key-reason.js';
 import { Semaphore } from './semaphore.js';
 import { inputParts, type StageKey, stageKey } from './stage-key.js';
+import type { StageOptions } from './stage-options.js';
 
 const maxAttempts = 4;
 const leaseTtlMs = 30_000;
@@ -52,7 +52,7 @@ export class StageComputer {
 
   constructor(
     private readonly services: Services,
-    private readonly options: HostOptions,
+    private readonly options: StageOptions,
     /** Stages that are computed again though they are cached. */
     private readonly rerun: ReadonlySet<string>,
   ) {

@@ -1,6 +1,5 @@
 import type { StageRecord } from '../../pipelines/contracts/metadata.js';
-import type { ChildRun, Placement, Progress } from '../../pipelines/contracts/operator.js';
-import type { Spawn } from '../../pipelines/drive/drive-plan.js';
+import type { Placement, Progress } from '../../pipelines/contracts/operator.js';
 
 /** What a run tells while it goes on. */
 export type RunEvent =
@@ -16,7 +15,7 @@ export type RunEvent =
   | { readonly kind: 'stageRetry'; readonly stage: string; readonly message: string; readonly delayMs: number }
   | { readonly kind: 'stageFinished'; readonly record: StageRecord };
 
-export interface HostOptions {
+export interface StageOptions {
   readonly run: string;
   readonly pipeline: string;
   readonly root: string;
@@ -30,6 +29,4 @@ export interface HostOptions {
   readonly signal: AbortSignal;
   /** Never throws. */
   readonly onEvent: (event: RunEvent) => void;
-  /** Runs a nested plan and answers how it ended; with `index` for an instance of a template. */
-  readonly spawn: (stage: string, spawn: Spawn, index: number) => Promise<ChildRun>;
 }
