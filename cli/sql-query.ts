@@ -91,7 +91,7 @@ function viewText(dataset: Artifact | string): string {
   if (typeof dataset !== 'string') return datasetTable(dataset).sql;
   const isFolder = statSync(dataset, { throwIfNoEntry: false })?.isDirectory() ?? false;
   const literal = dataset.replace(/[[*?]/g, (character) => `[${character}]`);
-  return `SELECT * FROM read_parquet(${quoteLiteral(isFolder ? join(literal, '*.parquet') : literal)})`;
+  return `SELECT * FROM read_parquet(${quoteLiteral(isFolder ? join(literal, '*.parquet') : literal)}, hive_partitioning = false)`;
 }
 
 /** Errors point into the text as it was typed. */

@@ -203,6 +203,8 @@ function readCall(
   return `read_csv(${[
     fileList(files),
     'auto_detect = false',
+    // A folder `day=1` is a name, and names are not read.
+    'hive_partitioning = false',
     `header = ${spec.header}`,
     `delim = ${quoteLiteral(spec.delimiter)}`,
     `quote = '"'`,

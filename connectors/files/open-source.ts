@@ -50,7 +50,7 @@ async function selfDescribed(
 }
 
 function parquetCall(files: readonly string[]): string {
-  return `read_parquet(${fileList(files)}${files.length > 1 ? ', union_by_name = true' : ''})`;
+  return `read_parquet(${fileList(files)}, hive_partitioning = false${files.length > 1 ? ', union_by_name = true' : ''})`;
 }
 
 function jsonCall(files: readonly string[], columns: readonly Column[] | null): string {
@@ -58,5 +58,5 @@ function jsonCall(files: readonly string[], columns: readonly Column[] | null): 
     columns === null
       ? 'sample_size = -1, map_inference_threshold = -1'
       : `columns = {${columns.map((column) => `${quoteLiteral(column.name)}: ${quoteLiteral(duckdbType(column.type))}`).join(', ')}}`;
-  return `read_json(${fileList(files)}, format = 'newline_delimited', union_by_name = true, ${shape})`;
+  return `read_json(${fileList(files)}, format = 'newline_delimited', hive_partitioning = false, union_by_name = true, ${shape})`;
 }

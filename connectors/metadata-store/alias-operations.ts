@@ -158,6 +158,7 @@ export function* rejectVersion(namespace: string, model: string, version: number
   if (state === 'rejected') return;
   yield* setState(namespace, model, version, 'rejected');
   yield* appendHistory(namespace, { model, kind: 'reject', version, decision });
+  yield* nextInSequence(namespace, 'revision');
 }
 
 /**
@@ -207,6 +208,7 @@ export function* readmitVersion(
   if (state === 'registered') return;
   yield* setState(namespace, model, version, 'registered');
   yield* appendHistory(namespace, { model, kind: 'readmit', version, decision });
+  yield* nextInSequence(namespace, 'revision');
 }
 
 export function* bindEndpoint(

@@ -145,7 +145,7 @@ async function openSeen(context: OperatorContext, holder: ModelVersion): Promise
 
 function seenSql(seen: Artifact, identity: string): string {
   const file = quoteLiteral(join(seen.directory, 'seen.parquet'));
-  return `${identity} IN (SELECT identity FROM read_parquet(${file}))`;
+  return `${identity} IN (SELECT identity FROM read_parquet(${file}, hive_partitioning = false))`;
 }
 
 /**

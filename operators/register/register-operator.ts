@@ -89,7 +89,7 @@ async function writeSeen(context: OperatorContext, dataset: Artifact, split: Spl
       .map((partition) => `'${join(dataset.directory, partition.path).replaceAll("'", "''")}'`)
       .join(', ');
     const { rows } = await session.writeParquet(
-      `SELECT DISTINCT identity FROM (SELECT ${rowIdentitySql(split, facts)} AS identity, ${splitSql(split, facts).expression} AS part FROM read_parquet([${files}])) WHERE part IN ('train', 'validation') ORDER BY identity`,
+      `SELECT DISTINCT identity FROM (SELECT ${rowIdentitySql(split, facts)} AS identity, ${splitSql(split, facts).expression} AS part FROM read_parquet([${files}], hive_partitioning = false)) WHERE part IN ('train', 'validation') ORDER BY identity`,
       join(writer.directory, 'seen.parquet'),
     );
     return await writer.commit({ rows, split: split as unknown as Json });

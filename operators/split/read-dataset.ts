@@ -56,7 +56,7 @@ export function readDataset(artifact: Artifact): DatasetView {
     rows,
     columns,
     key,
-    scan: `read_parquet([${files.join(', ')}], file_row_number = true)`,
+    scan: `read_parquet([${files.join(', ')}], file_row_number = true, hive_partitioning = false)`,
     position:
       partitions.length === 1
         ? 'file_row_number'

@@ -142,6 +142,8 @@ async function nestedNulls(
   if (nested.length === 0) return new Map();
   if (rows === 0) return new Map(nested.map((column) => [column.name, 0]));
   const counts = nested.map((column, index) => `count(*) - count(${quoteIdentifier(column.name)}) AS n${index}`);
-  const { rows: found } = await session.query(`SELECT ${counts.join(', ')} FROM read_parquet(${quoteLiteral(file)})`);
+  const { rows: found } = await session.query(
+    `SELECT ${counts.join(', ')} FROM read_parquet(${quoteLiteral(file)}, hive_partitioning = false)`,
+  );
   return new Map(nested.map((column, index) => [column.name, Number(found[0]?.[`n${index}`] ?? 0)]));
 }

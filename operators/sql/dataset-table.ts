@@ -11,7 +11,7 @@ export function datasetTable(artifact: Artifact): InputTable {
   const meta = datasetMeta(artifact);
   const files = meta.partitions.map((partition) => quoteLiteral(join(artifact.directory, partition.path)));
   return {
-    sql: `SELECT ${meta.columns.map(readColumn).join(', ')} FROM read_parquet([${files.join(', ')}])`,
+    sql: `SELECT ${meta.columns.map(readColumn).join(', ')} FROM read_parquet([${files.join(', ')}], hive_partitioning = false)`,
     columns: meta.columns.map(({ name, type }) => ({ name, type })),
   };
 }

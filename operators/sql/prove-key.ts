@@ -15,7 +15,7 @@ export async function proveKey(
   const { rows: found } = await session.query(
     `SELECT count(*) AS n FROM (
        SELECT ${names.join(', ')}, row_number() OVER () AS i, ${names.map((name, index) => `lag(${name}) OVER () AS p${index}`).join(', ')}
-       FROM read_parquet(${quoteLiteral(target)}))
+       FROM read_parquet(${quoteLiteral(target)}, hive_partitioning = false))
      WHERE i > 1 AND ${same}`,
   );
   const count = Number(found[0]?.['n'] ?? 0);

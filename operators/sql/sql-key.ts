@@ -84,7 +84,7 @@ function keyValue(value: unknown): unknown {
 
 /**
  * Every name that a column of the tables may have in a statement, lower case, or null where all may be read:
- * `*`, COLUMNS(…), NATURAL joins, pivots, whole rows by a table's name.
+ * `*`, COLUMNS(…), `#1`, NATURAL joins, pivots, whole rows by a table's name.
  */
 function namesRead(canonical: string): ReadonlySet<string> | null {
   const names = new Set<string>();
@@ -99,6 +99,8 @@ function namesRead(canonical: string): ReadonlySet<string> | null {
     const node = value as { readonly [member: string]: unknown };
     // A pivot groups by every column that it does not name.
     if (node['class'] === 'STAR' || node['ref_type'] === 'NATURAL' || node['type'] === 'PIVOT') readsAll = true;
+    // `#1` names no column.
+    if (node['class'] === 'POSITIONAL_REFERENCE') readsAll = true;
     if (node['type'] === 'BASE_TABLE') {
       tables.add(String(node['table_name']).toLowerCase());
       if (node['alias'] !== '') tables.add(String(node['alias']).toLowerCase());

@@ -126,6 +126,6 @@ export interface Registry {
   history(model: string | null): Promise<readonly HistoryEntry[]>;
   /** Recomputes the chain; returns the sequence of the first altered entry, or null. */
   verifyHistory(): Promise<number | null>;
-  /** Grows with every change of aliases and endpoints: what followers poll. */
+  /** Grows with every change of aliases, endpoints and the states of versions: what followers poll. */
   revision(): Promise<number>;
 }

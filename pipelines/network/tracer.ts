@@ -1,5 +1,15 @@
 import { MillraceError } from '../contracts/errors.js';
-import type { AttributeValue, Dim, DType, FeedColumn, GraphNode, Initializer, SlotSpec, TensorGraph } from './graph.js';
+import {
+  type AttributeValue,
+  type Dim,
+  type DType,
+  type FeedColumn,
+  formatShape,
+  type GraphNode,
+  type Initializer,
+  type SlotSpec,
+  type TensorGraph,
+} from './graph.js';
 import { type Primitive, primitiveRules } from './primitives.js';
 
 /** A value while a graph is traced: an index into the tracer's nodes, with its dtype and shape. */
@@ -152,7 +162,17 @@ export class Tracer {
     shape: readonly Dim[],
   ): Value {
     const known = this.#leaves.get(`${op}:${this.#region}:${key}`);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      if (known.dtype !== dtype || formatShape(known.shape) !== formatShape(shape)) {
+        throw new MillraceError('NETWORK_SHAPE', {
+          path: key,
+          expected: `${dtype} ${formatShape(shape)}, as here`,
+          received: `${known.dtype} ${formatShape(known.shape)} under the same name`,
+          hint: 'Name one of the two layers otherwise.',
+        });
+      }
+      return known;
+    }
     const value = this.#push({
       op,
       name: this.#unique(key),
@@ -172,8 +192,11 @@ export class Tracer {
   }
 
   #unique(name: string): string {
-    const count = this.#names.get(name) ?? 0;
-    this.#names.set(name, count + 1);
-    return count === 0 ? name : `${name}_${count}`;
+    let unique = name;
+    let count = this.#names.get(name) ?? 0;
+    while (this.#names.has(unique)) unique = `${name}_${++count}`;
+    this.#names.set(name, count);
+    this.#names.set(unique, this.#names.get(unique) ?? 0);
+    return unique;
   }
 }

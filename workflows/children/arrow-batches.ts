@@ -75,5 +75,10 @@ function cellValue(cell: SqlCell, type: ColumnType): unknown {
   // apache-arrow takes dates and timestamps in milliseconds; a timestamp keeps its µs in the fraction.
   if (type.kind === 'date') return new Date(`${cell as string}T00:00:00Z`);
   if (type.kind === 'timestamp') return Number(cell as bigint) / 1000;
+  if (type.kind === 'list') return (cell as readonly SqlCell[]).map((item) => cellValue(item, type.item));
+  if (type.kind === 'struct') {
+    const fields = cell as Readonly<Record<string, SqlCell>>;
+    return Object.fromEntries(type.fields.map((field) => [field.name, cellValue(fields[field.name]!, field.type)]));
+  }
   return cell;
 }

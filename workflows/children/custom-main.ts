@@ -76,7 +76,7 @@ async function* batchesOf(
   const list = files.map((file) => `'${file.replaceAll("'", "''")}'`).join(', ');
   // In the order of the file: datasets are written in the order of their key.
   for await (const batch of session.batches(
-    `SELECT * EXCLUDE (file_row_number) FROM read_parquet([${list}], file_row_number = true)`,
+    `SELECT * EXCLUDE (file_row_number) FROM read_parquet([${list}], file_row_number = true, hive_partitioning = false)`,
   ))
     yield recordBatchOf(batch, columns, schema);
 }

@@ -303,9 +303,11 @@ export function registrySuite(name: string, place: () => Promise<MetadataPlace>)
           'models.churn.1: expected a version that no alias names; received the champion. `millrace models rollback churn` takes it out of service first.',
       });
       const second = await addVersion(registry, 'churn');
+      const revision = await registry.revision();
       await registry.reject('churn', second, person('x'));
       await registry.reject('churn', second, person('x'));
       await registry.readmit('churn', first, person('nothing to do'));
+      expect(await registry.revision(), 'followers hear of a rejection').toBe(revision + 1);
       const kinds = (await registry.history('churn')).map(({ kind }) => kind);
       expect(kinds.filter((kind) => kind === 'reject' || kind === 'readmit')).toEqual(['reject']);
     });
@@ -336,7 +338,9 @@ export function registrySuite(name: string, place: () => Promise<MetadataPlace>)
         message:
           'models.churn@champion: expected an alias that names a version; received none. `millrace models show churn` lists the aliases.',
       });
+      const revision = await registry.revision();
       await registry.readmit('churn', 3, person('fixed'));
+      expect(await registry.revision()).toBe(revision + 1);
       await promote(registry, 'churn', 3, null);
       expect(await championOf(registry, 'churn')).toBe(3);
     });

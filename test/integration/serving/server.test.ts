@@ -193,6 +193,20 @@ describe('startServer', () => {
     expect((await ask()).status).toBe(503);
   });
 
+  it('answers no request for a version that was rejected, though it is loaded', async () => {
+    await world.register('rejected', (await writeBundle(world.artifacts, churnModel(0.25), churnSignature)).digest);
+    await server.refresh();
+    const ready = async () => (await get(`${server.address}/v2/models/rejected/versions/1/ready`)).status;
+    expect(await ready()).toBe(200);
+    const decision = { actor: 'user:test', reason: 'biased', evidence: null };
+    await world.registry.reject('rejected', 1, decision);
+    await server.refresh();
+    expect(await ready()).toBe(410);
+    await world.registry.readmit('rejected', 1, decision);
+    await server.refresh();
+    expect(await ready()).toBe(200);
+  });
+
   it('keeps the old version where the new one does not load', async () => {
     await world.register('fragile', (await writeBundle(world.artifacts, churnModel(0.5), churnSignature)).digest);
     await world.promote('fragile', 1);

@@ -326,6 +326,19 @@ test.each<[string, () => Promise<SourceSpec>, string, string]>([
   expect(await textOf(spec().then(read))).toEqual({ code, message });
 });
 
+test('takes no column from the name of a folder', async () => {
+  await mkdir(join(root, 'day=1'));
+  await using session = await engine.open({ readable: [], writable: [root] });
+  await session.writeParquet('SELECT 7 AS day, 8 AS v', join(root, 'day=1/a.parquet'));
+  await put('day=1/a.csv', 'day,v\n7,8\n');
+  await put('day=1/b.csv', 'v\n8\n');
+  await put('day=1/a.jsonl', '{"day":7,"v":8}\n');
+  expect((await read(csv('day=1/b.csv'))).rows).toEqual([{ v: 8n }]);
+  expect((await read(csv('day=1/a.csv'))).rows).toEqual([{ day: 7n, v: 8n }]);
+  expect((await read({ format: 'json', path: 'day=1/a.jsonl', columns: null })).rows).toEqual([{ day: 7n, v: 8n }]);
+  expect((await read({ format: 'parquet', path: 'day=1/a.parquet', columns: null })).rows).toEqual([{ day: 7, v: 8 }]);
+});
+
 test('expands globs by text order and keeps hidden files out', async () => {
   await mkdir(join(root, 'g/deep/er'), { recursive: true });
   for (const name of ['g/b.csv', 'g/a.csv', 'g/.hidden.csv', 'g/deep/c.csv', 'g/deep/er/d.csv', 'g/[x].csv', 'g/a.txt'])

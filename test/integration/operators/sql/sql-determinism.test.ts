@@ -120,6 +120,7 @@ test('holds of an input the columns that are read alone', async () => {
     'SELECT id, x FROM {{0}}',
     'SELECT * EXCLUDE (x) FROM {{0}}',
     'SELECT e FROM {{0}} e',
+    'SELECT #3 AS third FROM {{0}}',
     'SELECT COLUMNS(c -> c <> $$x$$) FROM {{0}}',
     'SELECT id FROM {{0}} ORDER BY ALL LIMIT 1',
     'SELECT id FROM {{0}} NATURAL JOIN {{1}}',

@@ -105,6 +105,37 @@ describe('traceFit', () => {
     ]);
   });
 
+  it('keeps the parameters of two layers apart, whatever the user calls a layer', () => {
+    const own = nn.defineLayer({
+      name: 'dense_1',
+      trace: (tracer, x) =>
+        tracer.apply('linear', [
+          x,
+          tracer.parameter('weight', [8, 8], { kind: 'zeros' }),
+          tracer.parameter('bias', [8], { kind: 'zeros' }),
+        ]),
+    });
+    const { graph } = traceFit(source({ network: nn.network(nn.dense(8), nn.dense(8), own(), nn.output()) }));
+    const names = graph.nodes.filter((node) => node.op === 'parameter').map((node) => node.name);
+    expect(names.filter((name) => name.endsWith('/weight'))).toEqual([
+      'dense/weight',
+      'dense_1/weight',
+      'dense_1_1/weight',
+      'output/weight',
+    ]);
+  });
+
+  it('refuses one shared parameter of two shapes', () => {
+    const shared = nn.defineLayer({
+      name: 'shared',
+      trace: (tracer, x) =>
+        tracer.apply('multiply', [x, tracer.parameter('/scale', [x.shape.at(-1)!], { kind: 'ones' })]),
+    });
+    expect(problemsOf({ network: nn.network(shared(), nn.dense(8), shared(), nn.output()) })).toEqual([
+      'fit.network.2 (scale): expected float32 [8], as here; received float32 [7] under the same name. Name one of the two layers otherwise.',
+    ]);
+  });
+
   it('gives the outputs of a binary task', () => {
     const fit = traceFit(source());
     expect(Object.keys(fit.graph.outputs)).toEqual(['logits', 'probability']);
