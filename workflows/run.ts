@@ -55,7 +55,7 @@ export async function runPipeline<P extends z.ZodObject, S extends Stages>(
           signal,
         })
       : await prepareValue(services, pipeline as unknown as Pipeline, options);
-  await checkPlan(services, prepared.plan, prepared.root);
+  await checkPlan(services, prepared.plan, prepared.root, signal);
   return startRun(services, prepared, {
     root: prepared.root,
     bundle: prepared.bundle,

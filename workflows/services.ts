@@ -28,8 +28,10 @@ export interface Services extends AsyncDisposable {
   readonly custom: CustomRunner;
   readonly events: OpenEventLog;
   readonly keyEnvironment: Omit<KeyEnvironment, 'context' | 'deviceClass'>;
-  keyContext(root: string): KeyContext;
-  sources(root: string, pattern: string, path: string): Promise<readonly SourceFile[]>;
+  /** Cancelled by the signal, as all that it hands out. */
+  keyContext(root: string, signal: AbortSignal): KeyContext;
+  /** @throws CANCELLED and what {@link KeyContext.sources} throws. */
+  sources(root: string, pattern: string, path: string, signal: AbortSignal): Promise<readonly SourceFile[]>;
 }
 
 export interface ServicesOptions {
@@ -61,12 +63,13 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
     metadata,
   );
   const infer = openInferenceEngine();
-  const sources = (root: string, pattern: string, path: string): Promise<readonly SourceFile[]> =>
+  const sources: Services['sources'] = (root, pattern, path, signal) =>
     hashSources(
       { get: (key) => metadata.memo('source', key), put: (key, value) => metadata.putMemo('source', key, value) },
       root,
       pattern,
       path,
+      signal,
     );
   return {
     directory,
@@ -80,12 +83,12 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
       operatorDigest,
       engineVersions: engineVersions(sql, infer),
     },
-    keyContext: (root) => ({
+    keyContext: (root, signal) => ({
       root,
       sql,
       infer,
       registry: metadata.registry,
-      sources: (pattern, path) => sources(root, pattern, path),
+      sources: (pattern, path) => sources(root, pattern, path, signal),
     }),
     sources,
     async [Symbol.asyncDispose]() {

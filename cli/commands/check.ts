@@ -18,7 +18,7 @@ export async function check(
     twice: true,
     timeoutMs: compileTimeoutMs(),
   });
-  await checkPlan(services, prepared.plan, prepared.root);
+  await checkPlan(services, prepared.plan, prepared.root, new AbortController().signal);
   const types = checkTypes(prepared.root);
   if (options.json === true)
     printJson({

@@ -29,7 +29,7 @@ export async function run(file: string, options: RunOptions): Promise<void> {
       signal,
       timeoutMs: compileTimeoutMs(),
     });
-    await checkPlan(services, prepared.plan, prepared.root);
+    await checkPlan(services, prepared.plan, prepared.root, signal);
     return startRun(services, prepared, {
       root: prepared.root,
       bundle: prepared.bundle,

@@ -144,7 +144,7 @@ export class DuckdbSession implements SqlSession {
   }
 
   async source(spec: SourceSpec, files: readonly string[], path: string): Promise<SqlSource> {
-    return openSource(this, spec, files, path);
+    return openSource(this, spec, files, path, this.#resources.signal);
   }
 
   async append(

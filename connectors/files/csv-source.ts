@@ -29,8 +29,9 @@ export async function openCsv(
   spec: CsvSpec,
   files: readonly string[],
   path: string,
+  signal?: AbortSignal,
 ): Promise<SqlSource> {
-  const shapes = await shapesOf(spec, files, path);
+  const shapes = await shapesOf(spec, files, path, signal);
   const [first] = shapes;
   if (first === undefined)
     throw new MillraceError('SOURCE_EMPTY', { path, expected: 'at least one file', received: 'none' });
@@ -47,7 +48,7 @@ export async function openCsv(
     spec.lineNumber === null ? [] : [{ name: spec.lineNumber, type: { kind: 'int64', nullable: false } }];
   const columns = spec.columns ?? [...found, ...lineNumber];
   const parts: string[] = [];
-  for (const shape of shapes) parts.push(...(await selects(session, spec, shape, found, columns)));
+  for (const shape of shapes) parts.push(...(await selects(session, spec, shape, found, columns, signal)));
   return {
     sql: parts.join(' UNION ALL '),
     columns,
@@ -56,7 +57,12 @@ export async function openCsv(
   };
 }
 
-async function shapesOf(spec: CsvSpec, files: readonly string[], path: string): Promise<Shape[]> {
+async function shapesOf(
+  spec: CsvSpec,
+  files: readonly string[],
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<Shape[]> {
   const shapes = new Map<string, Shape>();
   for (const file of files) {
     const record = await readFirstRecord(file, spec.delimiter);
@@ -88,7 +94,7 @@ async function shapesOf(spec: CsvSpec, files: readonly string[], path: string): 
         hint: 'Name every field in the order of the file.',
       });
     }
-    const isLax = await hasMixedLineEnds(file, spec.delimiter, names.length);
+    const isLax = await hasMixedLineEnds(file, spec.delimiter, names.length, signal);
     const key = JSON.stringify([isLax, names]);
     const shape = shapes.get(key);
     if (shape === undefined) shapes.set(key, { names, isLax, files: [file] });
@@ -140,6 +146,7 @@ async function selects(
   shape: Shape,
   found: readonly Column[],
   columns: readonly Column[],
+  signal: AbortSignal | undefined,
 ): Promise<string[]> {
   const types = new Map(found.map((column) => [column.name, column]));
   const typeOf = (name: string): string => {
@@ -157,11 +164,8 @@ async function selects(
   if (spec.lineNumber === null) return [`SELECT ${fieldsWith('')} FROM ${call(shape.files)}`];
   const parts: string[] = [];
   for (const file of shape.files) {
-    const shifts = await recordLines(file, {
-      header: spec.header,
-      delimiter: spec.delimiter,
-      columns: shape.names.length,
-    });
+    const layout = { header: spec.header, delimiter: spec.delimiter, columns: shape.names.length };
+    const shifts = await recordLines(file, layout, signal);
     const [first] = shifts;
     // The reader keeps the order of the file, and a window without an order streams through it.
     if (shifts.length === 1)

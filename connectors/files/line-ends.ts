@@ -1,6 +1,5 @@
-import { createReadStream } from 'node:fs';
-import { createGunzip } from 'node:zlib';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
+import { fileBytes } from './file-bytes.js';
 
 const quote = 0x22;
 const lineFeed = 0x0a;
@@ -12,12 +11,17 @@ const carriageReturn = 0x0d;
  *
  * @throws SOURCE_MALFORMED - in a file of mixed line ends: a quote that never closes, a record of another width.
  */
-export async function hasMixedLineEnds(file: string, delimiter: string, columns: number): Promise<boolean> {
+export async function hasMixedLineEnds(
+  file: string,
+  delimiter: string,
+  columns: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const counts = { crlf: 0, lf: 0 };
   let before = 0;
   let hasReturn = false;
   const records = new RecordWidths(delimiter.charCodeAt(0), columns);
-  for await (const chunk of bytesOf(file)) {
+  for await (const chunk of fileBytes(file, signal)) {
     if (!hasReturn && !chunk.includes(carriageReturn)) {
       // No file of LF alone is looked at byte by byte, unless a CR comes later: then it is mixed, or has one in a field.
       counts.lf += chunk.includes(lineFeed) ? 1 : 0;
@@ -31,16 +35,9 @@ export async function hasMixedLineEnds(file: string, delimiter: string, columns:
     before = chunk.at(-1) ?? before;
   }
   if (counts.crlf === 0 || counts.lf === 0) return false;
-  for await (const chunk of bytesOf(file)) records.read(chunk, file);
+  for await (const chunk of fileBytes(file, signal)) records.read(chunk, file);
   records.end(file);
   return true;
-}
-
-function bytesOf(file: string): AsyncIterable<Buffer> {
-  const raw = createReadStream(file, { highWaterMark: 1 << 20 });
-  const stream = file.endsWith('.gz') ? raw.pipe(createGunzip()) : raw;
-  raw.on('error', (error) => stream.destroy(error));
-  return stream as AsyncIterable<Buffer>;
 }
 
 /** Counts the fields of every record; blank lines are no records. */

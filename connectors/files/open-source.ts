@@ -11,10 +11,11 @@ export async function openSource(
   spec: SourceSpec,
   files: readonly string[],
   path: string,
+  signal?: AbortSignal,
 ): Promise<SqlSource> {
   switch (spec.format) {
     case 'csv':
-      return openCsv(session, spec, files, path);
+      return openCsv(session, spec, files, path, signal);
     case 'parquet':
       return selfDescribed(session, parquetCall(files), spec.columns, files, path);
     case 'json':

@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { createGunzip } from 'node:zlib';
+import { fileBytes } from './file-bytes.js';
 
 /** From data record `record` (from 0) on, a record's line is `record + shift`. */
 export interface LineShift {
@@ -20,10 +19,8 @@ const carriageReturn = 0x0d;
 export async function recordLines(
   file: string,
   options: { readonly header: boolean; readonly delimiter: string; readonly columns: number },
+  signal?: AbortSignal,
 ): Promise<readonly LineShift[]> {
-  const raw = createReadStream(file, { highWaterMark: 1 << 20 });
-  const stream = file.endsWith('.gz') ? raw.pipe(createGunzip()) : raw;
-  raw.on('error', (error) => stream.destroy(error));
   const delimiter = options.delimiter.charCodeAt(0);
   const shifts: LineShift[] = [];
   let record = options.header ? -1 : 0;
@@ -38,7 +35,7 @@ export async function recordLines(
     if (record >= 0 && shifts.at(-1)?.shift !== shift) shifts.push({ record, shift });
     record++;
   };
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
+  for await (const chunk of fileBytes(file, signal)) {
     for (const byte of chunk) {
       if (byte === lineFeed) {
         line++;

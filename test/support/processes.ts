@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** The processes that a process started, and theirs. */
@@ -30,6 +31,21 @@ export async function descendantsWith(pid: number, name: string): Promise<readon
     await delay(20);
   }
   throw new Error(`no ${name} below process ${pid} within a minute`);
+}
+
+/** Paths of the files that a process has open. */
+export function openFiles(pid: number): readonly string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).flatMap((name) => {
+      try {
+        return readlinkSync(`/proc/${pid}/fd/${name}`);
+      } catch {
+        return [];
+      }
+    });
+  } catch {
+    return [];
+  }
 }
 
 /** Resolves once all of them have ended. @throws after 15 s, with those that live. */

@@ -1,6 +1,7 @@
 import { describeRelation } from '../../operators/sql/describe-relation.js';
 import { isMillraceError, type MillraceError, throwProblems } from '../../pipelines/contracts/errors.js';
 import type { Json } from '../../pipelines/contracts/json.js';
+import type { SqlEngine } from '../../pipelines/contracts/sql.js';
 import { digestOf } from '../../pipelines/plan/digest.js';
 import type { Relation } from '../../pipelines/plan/relation.js';
 import type { Plan } from '../../pipelines/plan/schema.js';
@@ -12,9 +13,11 @@ import type { Services } from '../services.js';
  * Describes every SQL stage of a plan against its sources without running it: syntax, unknown columns, types that do not fit.
  * Remembered by the plan's SQL and the states of its sources.
  *
- * @throws SQL_INVALID, SQL_UNKNOWN_COLUMN, SQL_REFUSED, SOURCE_NOT_FOUND, DATA_TYPE - every problem at once.
+ * @throws SQL_INVALID, SQL_UNKNOWN_COLUMN, SQL_REFUSED, SOURCE_NOT_FOUND, DATA_TYPE - every problem at once. CANCELLED
  */
-export async function checkPlan(services: Services, plan: Plan, root: string): Promise<void> {
+export async function checkPlan(services: Services, plan: Plan, root: string, signal: AbortSignal): Promise<void> {
+  // Sniffing a large file takes a while: the signal reaches its statements.
+  const sql: SqlEngine = { ...services.sql, open: (options) => services.sql.open({ ...options, signal }) };
   const problems: MillraceError[] = [];
   const described = new Map<string, readonly Column[]>();
   for (const stage of plan.stages) {
@@ -37,10 +40,10 @@ export async function checkPlan(services: Services, plan: Plan, root: string): P
     if (columns !== null) described.set(stage.id, columns);
     if (!isKnown) continue;
     try {
-      const found = await describeMemoized(services, relation, inputs, root, stage.id);
+      const found = await describeMemoized({ ...services, sql }, relation, inputs, root, stage.id, signal);
       if (columns === null) described.set(stage.id, found);
     } catch (error) {
-      if (!isMillraceError(error)) throw error;
+      if (!isMillraceError(error) || error.code === 'CANCELLED') throw error;
       problems.push(error);
     }
   }
@@ -53,8 +56,9 @@ async function describeMemoized(
   inputs: Readonly<Record<string, readonly Column[]>>,
   root: string,
   path: string,
+  signal: AbortSignal,
 ): Promise<readonly Column[]> {
-  const files = await Promise.all(sourcesOf(relation).map((pattern) => services.sources(root, pattern, path)));
+  const files = await Promise.all(sourcesOf(relation).map((pattern) => services.sources(root, pattern, path, signal)));
   const key = digestOf([
     services.sql.version,
     operatorDigest('sql'),

@@ -15,6 +15,7 @@ import type { Services } from '../services.js';
 import type { RunEvent, StageOptions } from '../stages/stage-options.js';
 import { EmbeddedHost } from './embedded-host.js';
 import { newRunId } from './run-id.js';
+import { slotCounts } from './slots.js';
 
 /** How a run ended, and what its stages left. */
 export interface RunResult {
@@ -37,7 +38,6 @@ export interface RunPlanOptions {
 }
 
 const runLeaseTtlMs = 15_000;
-const slots = { sql: 2, train: 1 };
 
 /** Half the memory for DuckDB, all cores, the device of the machine. */
 export function defaultPlacement(): Placement {
@@ -53,7 +53,7 @@ function boundPlacement(placement: Partial<Placement> | undefined): Placement {
   const { threads, memoryLimitMb, device } = { ...defaultPlacement(), ...placement };
   return {
     threads,
-    memoryLimitMb: Math.max(256, Math.floor(memoryLimitMb / slots.sql)),
+    memoryLimitMb: Math.max(256, Math.floor(memoryLimitMb / slotCounts.sql)),
     device: resolveDevice(device),
   };
 }
@@ -158,7 +158,6 @@ async function driveRun(services: Services, run: RunRecord, plan: Plan, options:
     pipeline: plan.pipeline,
     root: options.root,
     placement: boundPlacement(options.placement),
-    slots,
     useCache: options.useCache,
     from: options.from,
     signal,

@@ -16,7 +16,7 @@ import type { PlanStage } from '../../pipelines/plan/schema.js';
 import type { Services } from '../services.js';
 import { abortableDelay } from './abortable-delay.js';
 import { keyReason } from './key-reason.js';
-import { Semaphore } from './semaphore.js';
+import { type Slots, slotsOf } from './slots.js';
 import { inputParts, type StageKey, stageKey } from './stage-key.js';
 import type { StageOptions } from './stage-options.js';
 
@@ -48,7 +48,7 @@ export interface StageWork {
 
 /** Finds results under their keys or computes them: cache, leases, retries, bounded slots. */
 export class StageComputer {
-  readonly #slots: Readonly<Record<'sql' | 'train', Semaphore>>;
+  readonly #slots: Slots;
 
   constructor(
     private readonly services: Services,
@@ -56,7 +56,7 @@ export class StageComputer {
     /** Stages that are computed again though they are cached. */
     private readonly rerun: ReadonlySet<string>,
   ) {
-    this.#slots = { sql: new Semaphore(options.slots.sql), train: new Semaphore(options.slots.train) };
+    this.#slots = slotsOf(services.directory);
   }
 
   async key(
@@ -74,7 +74,7 @@ export class StageComputer {
       {
         ...this.services.keyEnvironment,
         deviceClass: this.options.placement.device,
-        context: this.services.keyContext(this.options.root),
+        context: this.services.keyContext(this.options.root, this.options.signal),
       },
     );
   }
@@ -159,7 +159,7 @@ export class StageComputer {
         operator.run(this.#context(work, attempt * 100 + tries, scratch, records, signal), { options, inputs }),
       );
     };
-    return operator.weight === 'light' ? compute() : this.#slots[operator.weight].run(compute);
+    return operator.weight === 'light' ? compute() : this.#slots[operator.weight].run(signal, compute);
   }
 
   async #withRetries(
@@ -209,7 +209,7 @@ export class StageComputer {
       scratch,
       signal,
       children,
-      sources: (pattern, path) => this.services.sources(this.options.root, pattern, path),
+      sources: (pattern, path) => this.services.sources(this.options.root, pattern, path, signal),
       progress: (progress) => this.options.onEvent({ kind: 'stageProgress', stage: stage.id, progress }),
       log: (message) => this.options.onEvent({ kind: 'stageLog', stage: stage.id, message }),
     };

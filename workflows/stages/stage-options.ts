@@ -20,8 +20,6 @@ export interface StageOptions {
   readonly pipeline: string;
   readonly root: string;
   readonly placement: Placement;
-  /** Stages that run at once, by weight. */
-  readonly slots: { readonly sql: number; readonly train: number };
   /** false computes every pure stage again. */
   readonly useCache: boolean;
   /** Stages that are computed again though they are cached: this one and all behind it. */
