@@ -56,7 +56,8 @@ export async function runPipeline<P extends z.ZodObject, S extends Stages>(
         })
       : await prepareValue(services, pipeline as unknown as Pipeline, options);
   await checkPlan(services, prepared.plan, prepared.root, signal);
-  return startRun(services, prepared, {
+  // Awaited here: leaving the scope closes the store.
+  return await startRun(services, prepared, {
     root: prepared.root,
     bundle: prepared.bundle,
     useCache: options.cache ?? true,

@@ -12,10 +12,10 @@ import { type Plan, planSchema } from '../../pipelines/plan/schema.js';
 import { writePlan } from '../bundle/prepare-pipeline.js';
 import { resolveDevice } from '../device-class.js';
 import type { Services } from '../services.js';
+import { slotCounts } from '../stages/slots.js';
 import type { RunEvent, StageOptions } from '../stages/stage-options.js';
 import { EmbeddedHost } from './embedded-host.js';
 import { newRunId } from './run-id.js';
-import { slotCounts } from './slots.js';
 
 /** How a run ended, and what its stages left. */
 export interface RunResult {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { open, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -51,7 +52,7 @@ describe('a cancellation', () => {
     const lines = Array.from({ length: 20_000 }, (_, row) => `${row},${row / 7},2026-01-01 00:00:00,text ${row}\n`);
     stream.write('a,b,c,d\n');
     for (let times = 0; times < 100; times++) {
-      if (!stream.write(lines.join(''))) await new Promise((resolve) => stream.once('drain', resolve));
+      if (!stream.write(lines.join(''))) await once(stream, 'drain');
     }
     stream.end();
     await finished(stream);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Semaphore } from '../../../../workflows/embedded/semaphore.js';
+import { Semaphore } from '../../../../workflows/stages/semaphore.js';
 
 const never = new AbortController().signal;
 
