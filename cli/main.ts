@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { packageRoot } from '../native/ts/package-root.js';
-import { exitCodes, reportError } from './exit.js';
+import { exitCodes, printError, reportError, usageError } from './exit.js';
 
 /** What every command takes. */
 function command(name: string, description: string): Command {
@@ -189,6 +189,7 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : exitCodes.usage;
+    if (error.exitCode !== 0 && process.argv.includes('--json')) printError(usageError(error));
   } else {
     process.exitCode = reportError(error, process.argv.includes('--json'));
   }

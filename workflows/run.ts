@@ -1,13 +1,13 @@
 // The public entrance `millrace/run`: runs pipelines and loads models inside a program.
 import { availableParallelism } from 'node:os';
 import type { z } from 'zod';
-import { MillraceError } from '../pipelines/contracts/errors.js';
 import type { Pipeline, Stages } from '../pipelines/define/pipeline.js';
 import { compilePlan } from '../pipelines/plan/compile.js';
 import { type Answer, openPredictor } from '../serving/predictor.js';
 import { preparePipeline, writePlan } from './bundle/prepare-pipeline.js';
 import { checkPlan } from './check/check-plan.js';
 import { defaultPlacement, type RunResult, startRun } from './embedded/run-plan.js';
+import { modelReference } from './model-reference.js';
 import { openServices, type Services } from './services.js';
 import type { RunEvent } from './stages/stage-options.js';
 import { storeDirectory } from './store-directory.js';
@@ -94,14 +94,7 @@ export async function loadModel<R = Readonly<Record<string, unknown>>>(
   reference: string,
   options: { readonly store?: string } = {},
 ): Promise<LoadedModel<R>> {
-  const [model, selector = 'champion', ...rest] = reference.split('@');
-  if (model === undefined || model === '' || rest.length > 0) {
-    throw new MillraceError('NAME_INVALID', {
-      path: 'loadModel',
-      expected: "'<model>@<alias or version>'",
-      received: `'${reference}'`,
-    });
-  }
+  const { model, selector } = modelReference(reference);
   const services = await openServices({
     directory: storeDirectory(options.store),
     threads: availableParallelism(),

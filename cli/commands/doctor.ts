@@ -40,12 +40,13 @@ export async function doctor(options: CommonOptions): Promise<void> {
 }
 
 function node(): Finding {
-  const [major = 0] = process.versions.node.split('.').map(Number);
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const ok = major > 20 || (major === 20 && minor >= 3);
   return {
     name: 'node',
-    ok: major >= 20,
+    ok,
     found: process.version,
-    mend: major >= 20 ? null : 'Install Node.js 20 or newer.',
+    mend: ok ? null : 'Install Node.js 20.3 or newer.',
   };
 }
 

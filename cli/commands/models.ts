@@ -4,6 +4,7 @@ import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import type { Decision } from '../../pipelines/contracts/registry.js';
+import { modelReference } from '../../workflows/model-reference.js';
 import { type CommonOptions, openStore, printJson } from '../open.js';
 import { renderTable } from '../render/table.js';
 
@@ -90,6 +91,8 @@ export async function history(
 ): Promise<void> {
   await using services = await openStore(options);
   const entries = await services.metadata.registry.history(model ?? null);
+  // Nothing ever happened under this name: the look-up words the error, with the nearest name.
+  if (entries.length === 0 && model !== undefined) await services.metadata.registry.version(model, '1');
   const altered = options.verify === true ? await services.metadata.registry.verifyHistory() : null;
   if (options.json === true) printJson({ history: entries, ...(options.verify === true ? { altered } : {}) });
   else {
@@ -113,7 +116,7 @@ export async function history(
 /** Writes a version's bundle as a folder: model.onnx and signature.json. */
 export async function exportBundle(reference: string, directory: string, options: CommonOptions): Promise<void> {
   await using services = await openStore(options);
-  const [model = '', selector = 'champion'] = reference.split('@');
+  const { model, selector } = modelReference(reference);
   const version = await services.metadata.registry.version(model, selector);
   const artifact = await services.artifacts.open(version.bundle);
   const target = resolve(directory);

@@ -57,6 +57,7 @@ export async function show(id: string, options: CommonOptions & { readonly why?:
   const run = await services.metadata.run(id);
   const stages = await services.metadata.stages(run.id);
   const result = { run: run.id, status: run.status, stages, metrics: await services.metadata.metrics(run.id) };
+  const status = await shownStatus(services, run);
   if (options.json === true) {
     const why = Object.fromEntries(
       stages
@@ -65,6 +66,7 @@ export async function show(id: string, options: CommonOptions & { readonly why?:
     );
     printJson({
       ...(await runObject(services, result)),
+      status,
       pipeline: run.pipeline,
       params: run.params,
       createdAt: run.createdAt,
@@ -74,7 +76,7 @@ export async function show(id: string, options: CommonOptions & { readonly why?:
     return;
   }
   process.stdout.write(
-    `${pc.bold(run.pipeline)} ${run.id}  ${await shownStatus(services, run)}  ${run.createdAt}\n${await renderRun(services, result)}\n`,
+    `${pc.bold(run.pipeline)} ${run.id}  ${status}  ${run.createdAt}\n${await renderRun(services, result)}\n`,
   );
   if (run.error !== null) process.stdout.write(`${pc.red(run.error.message)}\n`);
   if (options.why === true) {

@@ -55,7 +55,7 @@ function fromDisk(message: string, path: string): MillraceError | null {
       path,
       expected: 'a statement that fits into its memory and what it may spill',
       received: 'one that needs more',
-      hint: 'Raise memoryLimitMb in the profile, or aggregate in steps.',
+      hint: 'Aggregate in steps, or use a machine with more memory.',
     });
   }
   return null;

@@ -1,6 +1,6 @@
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 
-/** What the profile says about DuckDB. */
+/** What a DuckDB instance may use. */
 export interface DuckdbOptions {
   /** Threads of a session that names none. */
   readonly threads: number;

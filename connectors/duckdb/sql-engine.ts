@@ -15,7 +15,7 @@ import { duckdbEngineVersion } from './engine-version.js';
 import { InstanceMaker } from './hardened-instance.js';
 import { inspectStatement, lineAndColumn } from './inspect-statement.js';
 
-/** Opens the SQL engine: DuckDB in this process. Sessions have nothing in common but the profile's limits. */
+/** Opens the SQL engine: DuckDB in this process. Sessions have nothing in common but the engine's limits. */
 export function openSqlEngine(options: DuckdbOptions): SqlEngine {
   return new DuckdbEngine(checkDuckdbOptions(options));
 }

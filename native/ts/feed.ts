@@ -24,7 +24,7 @@ export interface FeedCallbacks {
  * Writes encoded rows as safetensors shards, in a child process with a DuckDB of its own: no row passes JavaScript.
  * Where it fails, the files that it made are left for the caller's writer to discard.
  *
- * @throws ADDON_MISSING, DISK_FULL, CANCELLED, CHILD_DIED (retryable), ARTIFACT_CORRUPT - a Parquet file that does not read.
+ * @throws ADDON_MISSING, DISK_FULL, MEMORY_FULL, CANCELLED, CHILD_DIED (retryable), ARTIFACT_CORRUPT - a Parquet file that does not read.
  */
 export async function writeFeed(request: FeedRequest, callbacks: FeedCallbacks): Promise<FeedResponse> {
   if (callbacks.signal.aborted) throw cancelledError();
@@ -94,7 +94,7 @@ function runChild(entry: string, request: FeedRequest, { signal, onProgress }: F
             received: killedBy === null ? `exit code ${code}` : `signal ${killedBy}`,
             hint:
               killedBy === 'SIGKILL'
-                ? 'The machine may have run out of memory: lower memoryLimitMb in the profile.'
+                ? 'The machine may have run out of memory: end other programs, then resume the run.'
                 : 'Its last output is in the details.',
             retryable: true,
             details: { stderr },
@@ -158,12 +158,11 @@ function queryError(message: string): MillraceError {
     return errorOf({ code: 'DISK_FULL', message: oneLine(message) });
   }
   if (kind === 'Out of Memory Error') {
-    return new MillraceError('DISK_FULL', {
+    return new MillraceError('MEMORY_FULL', {
       path: 'feed',
-      expected: 'the statement to fit into memory and spill space',
-      received: 'out of memory',
-      hint: 'Raise memoryLimitMb in the profile.',
-      details: { reason: 'memory' },
+      expected: 'a statement that fits into its memory and what it may spill',
+      received: 'one that needs more',
+      hint: 'Use fewer columns, or a machine with more memory.',
     });
   }
   const isOurs = ['Binder Error', 'Parser Error', 'Catalog Error', 'Permission Error', 'INTERNAL Error', 'FATAL Error'];
@@ -178,7 +177,7 @@ function queryError(message: string): MillraceError {
     path: 'dataset',
     expected: 'Parquet files as they were written',
     received: oneLine(message),
-    hint: 'Run `npx millrace store check`.',
+    hint: 'Run the pipeline with --no-cache: it writes the dataset again.',
   });
 }
 

@@ -11,7 +11,6 @@ import {
 } from '../../pipelines/contracts/operator.js';
 import { quoteIdentifier, type SqlSession } from '../../pipelines/contracts/sql.js';
 import type { Column } from '../../pipelines/types/column-type.js';
-import { typeText } from '../../pipelines/types/type-table.js';
 import type { ColumnCast } from './checked-cast.js';
 import { describeFile, type WrittenFile } from './column-digests.js';
 import { atPath, type CompiledRelation, castColumns, compileRelation, withClause } from './compile-relation.js';
@@ -89,7 +88,8 @@ async function runSql(context: OperatorContext, stage: OperatorStage<SqlOptions>
         outputs: [{ name: 'dataset', digest: artifact.digest }],
         summary: {
           rows,
-          columns: columns.map((column) => ({ name: column.name, type: typeText(column.type) })),
+          // Names and types are in the manifest: a summary is small.
+          columns: columns.length,
           bytes: file.bytes,
           oneThreadBecauseOf: [...prepared.oneThread],
         },

@@ -139,7 +139,7 @@ export interface Operator<O = unknown> {
   readonly class: OperatorClass;
   readonly options: z.ZodType<O>;
   readonly outputs: Readonly<Record<string, ArtifactKind>>;
-  /** 'sql' and 'train' are bounded by the profile; 'light' is not. */
+  /** 'sql' and 'train' have a bounded number of slots; 'light' is not. */
   readonly weight: 'light' | 'sql' | 'train';
   /** Versions of engines whose results it holds: parts of the key. */
   readonly engines: readonly EngineName[];

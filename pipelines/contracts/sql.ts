@@ -41,7 +41,7 @@ export interface SqlSessionOptions {
   readonly readable: readonly string[];
   /** Directories that COPY may write to. */
   readonly writable: readonly string[];
-  /** Default: the profile's. Order-sensitive statements run on one. */
+  /** Default: the engine's. Order-sensitive statements run on one. */
   readonly threads?: number;
   readonly memoryLimitMb?: number;
   readonly signal?: AbortSignal;

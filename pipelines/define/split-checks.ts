@@ -32,7 +32,8 @@ function hashProblems(
   return problems;
 }
 
-const cutSchema = z.union([z.iso.date(), z.iso.datetime({ offset: true })]);
+/** No finer than the milliseconds that rows are compared in. */
+const cutSchema = z.union([z.iso.date(), z.iso.datetime({ offset: true }).regex(/^[^.]*(\.\d{1,3}\D.*)?$/)]);
 
 function timeProblems(
   spec: Extract<SplitSpec, { kind: 'time' }>,
@@ -46,7 +47,13 @@ function timeProblems(
   const wrong = spec.cuts.flatMap((cut, index) =>
     cutSchema.safeParse(cut).success
       ? []
-      : [config(`split.cuts.${index}`, 'a date as YYYY-MM-DD or a time as ISO 8601 with a zone', `'${cut}'`)],
+      : [
+          config(
+            `split.cuts.${index}`,
+            'a date as YYYY-MM-DD or a time as ISO 8601 with a zone, to the millisecond',
+            `'${cut}'`,
+          ),
+        ],
   );
   const [first, second] = spec.cuts;
   if (wrong.length === 0 && Date.parse(first) >= Date.parse(second)) {

@@ -82,6 +82,7 @@ describe('a run killed with SIGKILL and resumed', () => {
     const run = await stageBegun(store, 'model');
     child.kill('SIGKILL');
     await done;
+    expect((await runJson<RunObject>(['runs', 'show', run, '--store', store])).status).toBe('interrupted');
     await runJson<RunObject>(['runs', 'resume', run, '--store', store]);
     for (const stage of ['visits', 'paces', 'rows', 'model/statistics', 'model/feed'])
       expect({ stage, beginnings: beginnings(store, run, stage) }).toEqual({ stage, beginnings: 1 });

@@ -82,7 +82,7 @@ describe('writing a feed', () => {
       code: 'CHILD_DIED',
       retryable: true,
       message:
-        'feed: expected the child process to answer; received signal SIGKILL. The machine may have run out of memory: lower memoryLimitMb in the profile.',
+        'feed: expected the child process to answer; received signal SIGKILL. The machine may have run out of memory: end other programs, then resume the run.',
     });
   });
 

@@ -261,7 +261,7 @@ test('says that its memory does not suffice', async () => {
   expect(await errorOf(session.query('SELECT length(list(range)) AS n FROM range(30000000)'))).toEqual({
     code: 'MEMORY_FULL',
     message:
-      'sql: expected a statement that fits into its memory and what it may spill; received one that needs more. Raise memoryLimitMb in the profile, or aggregate in steps.',
+      'sql: expected a statement that fits into its memory and what it may spill; received one that needs more. Aggregate in steps, or use a machine with more memory.',
   });
 });
 

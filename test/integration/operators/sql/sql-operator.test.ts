@@ -46,6 +46,13 @@ const sql = (
   ...more,
 });
 
+test('keeps the summary of a wide dataset small', async () => {
+  const fields = Array.from({ length: 3000 }, (_, index) => `1 AS "a column with a long name, number ${index}"`);
+  const { meta, result } = await bench.run({ relation: sql(`SELECT ${fields.join(', ')}`) });
+  expect(meta.columns).toHaveLength(3000);
+  expect(result.summary).toEqual({ rows: 1, columns: 3000, bytes: expect.any(Number), oneThreadBecauseOf: [] });
+});
+
 test('writes a CSV file as a dataset in the order of its key, with digests and statistics', async () => {
   await writeFile(join(bench.root, 'a.csv'), 'id,x,name\n3,1.5,c\n1,2.5,a\n2,,b\n');
   const { artifact, meta, result } = await bench.run({ relation: csv('a.csv'), key: ['id'] });

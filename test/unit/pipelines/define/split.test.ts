@@ -30,9 +30,13 @@ describe('split', () => {
   test('checks times', () => {
     expect(texts(() => untyped(split)(people(), { time: 'plan', cuts: ['2026-02-30', 'now'] }))).toEqual([
       "split.time: expected a date or timestamp column; received 'plan', which is string.",
-      "split.cuts.0: expected a date as YYYY-MM-DD or a time as ISO 8601 with a zone; received '2026-02-30'.",
-      "split.cuts.1: expected a date as YYYY-MM-DD or a time as ISO 8601 with a zone; received 'now'.",
+      "split.cuts.0: expected a date as YYYY-MM-DD or a time as ISO 8601 with a zone, to the millisecond; received '2026-02-30'.",
+      "split.cuts.1: expected a date as YYYY-MM-DD or a time as ISO 8601 with a zone, to the millisecond; received 'now'.",
     ]);
+    expect(texts(() => split(people(), { time: 'at', cuts: ['2026-02-01', '2026-02-02T00:00:00.0001Z'] }))).toEqual([
+      "split.cuts.1: expected a date as YYYY-MM-DD or a time as ISO 8601 with a zone, to the millisecond; received '2026-02-02T00:00:00.0001Z'.",
+    ]);
+    split(people(), { time: 'at', cuts: ['2026-02-01T00:00:00.5+01:00', '2026-02-02T00:00:00.123Z'] });
     expect(texts(() => split(people(), { time: 'at', cuts: ['2026-02-01', '2026-02-01'] }))).toEqual([
       "split.cuts: expected ascending cuts; received '2026-02-01' and '2026-02-01'.",
     ]);
