@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { python } from './peers/python.js';
+import { python, pythonWithTorch } from './peers/python.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -12,4 +12,5 @@ export default async function setup(): Promise<void> {
   execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: root, stdio: 'inherit' });
   execFileSync(process.execPath, ['dist/cli/main.js', 'setup'], { cwd: root, stdio: 'inherit' });
   await python();
+  if (process.env['MILLRACE_LONG'] === '1') await pythonWithTorch();
 }
