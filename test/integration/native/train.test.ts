@@ -59,6 +59,47 @@ describe('train', () => {
     expect(alone).toEqual(scored);
   });
 
+  it('stops once no epoch was better for as long as it is patient, and keeps the weights of the best one', async () => {
+    const folder = temporaryFolder();
+    // So few rows that the network soon learns them by heart.
+    const feed = writeFeedFiles(join(folder, 'feed'), { floats: 6, vocabulary: 5, train: [70], validation: [90] });
+    const training = {
+      ...plainTraining,
+      optimizer: { ...plainTraining.optimizer, learningRate: 3e-2 },
+      batchSize: 16,
+      maxEpochs: 60,
+    };
+    const trained = async (name: string, changes: Partial<typeof plainTraining>) => {
+      const losses: number[] = [];
+      const request = tabularRequest(folder, feed, name, { training: { ...training, ...changes } });
+      const onEvent = (event: TrainEvent): void => {
+        if (event.kind === 'epoch') losses.push(event.validationLoss);
+      };
+      return { result: await train(request, { onEvent, signal }), losses, weights: readFileSync(request.weightsPath) };
+    };
+    const whole = await trained('whole', {});
+    expect(whole.losses).toHaveLength(60);
+    const best = whole.losses.indexOf(Math.min(...whole.losses));
+    expect(whole.result).toMatchObject({ epochs: 60, bestEpoch: best, validationLoss: whole.losses[best] });
+    for (const [patience, minimumDelta] of [
+      [1, 0],
+      [4, 0],
+      [3, 0.02],
+    ] as const) {
+      const stopped = await trained(`patience-${patience}-${minimumDelta}`, {
+        earlyStopping: { patience, minimumDelta },
+      });
+      const epochs = epochsOf(whole.losses, patience, minimumDelta);
+      expect(epochs).toBeLessThan(60);
+      const seen = whole.losses.slice(0, epochs);
+      const bestEpoch = seen.indexOf(Math.min(...seen));
+      expect({ patience, losses: stopped.losses }).toEqual({ patience, losses: seen });
+      expect(stopped.result).toMatchObject({ epochs, bestEpoch, validationLoss: seen[bestEpoch] });
+      const alone = await trained(`alone-${patience}-${minimumDelta}`, { maxEpochs: bestEpoch + 1 });
+      expect(stopped.weights.equals(alone.weights)).toBe(true);
+    }
+  });
+
   it('gives the same bytes with 1, 2, 3 and 8 threads', async () => {
     const folder = temporaryFolder();
     const feed = writeFeedFiles(join(folder, 'feed'), { floats: 7, vocabulary: 5, train: [901], validation: [130] });
@@ -74,3 +115,16 @@ describe('train', () => {
     for (const file of files.slice(1)) expect(file.equals(files[0]!)).toBe(true);
   });
 });
+
+/** How many epochs are trained, by the rule of Keras's EarlyStopping: what counts is being better than the last better one by the delta. */
+function epochsOf(losses: readonly number[], patience: number, minimumDelta: number): number {
+  let reference = Number.POSITIVE_INFINITY;
+  let stale = 0;
+  for (const [epoch, loss] of losses.entries()) {
+    const isBetter = loss < reference - minimumDelta;
+    if (isBetter) reference = loss;
+    stale = isBetter ? 0 : stale + 1;
+    if (stale >= patience) return epoch + 1;
+  }
+  return losses.length;
+}
