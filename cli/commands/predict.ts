@@ -19,7 +19,7 @@ async function readRows(file: string): Promise<string> {
     throw new MillraceError('SOURCE_NOT_FOUND', {
       path: file,
       expected: 'a JSON file with an array of rows',
-      received: 'no such file',
+      received: (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : 'what cannot be read as a file',
       hint: "Name one, or '-' for stdin.",
       cause,
     });

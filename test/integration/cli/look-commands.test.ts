@@ -98,6 +98,20 @@ describe('millrace runs logs', () => {
   });
 });
 
+describe('millrace predict', () => {
+  test.each([
+    ['rows.json', 'no such file'],
+    ['data', 'what cannot be read as a file'],
+  ])('says what is wrong with %s', async (name, received) => {
+    const file = join(project.directory, name);
+    const { code, stderr } = await runCli(['predict', 'visitors', file, ...project.inStore]);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `${file}: expected a JSON file with an array of rows; received ${received}. Name one, or '-' for stdin.\n`,
+    });
+  });
+});
+
 describe('millrace tensorboard', () => {
   test('starts the machine’s TensorBoard on the records, and ends as it does', async () => {
     await using place = await temporaryDirectory();
