@@ -52,7 +52,7 @@ export interface TrainingOptions {
   /** Slices of a batch whose gradients are summed in a fixed tree: the parallelism, and part of the result. Default: from graph and batch size. */
   readonly gradientShards?: number;
   /** Default true: equal bytes at any thread count. */
-  readonly deterministic?: boolean;
+  /** Default true: equal bytes at any thread count. `false` enters the plan and changes nothing yet. */
 }
 
 const learningRate = z.number().positive().max(100);
