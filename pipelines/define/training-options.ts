@@ -51,8 +51,8 @@ export interface TrainingOptions {
   readonly seed?: number;
   /** Slices of a batch whose gradients are summed in a fixed tree: the parallelism, and part of the result. Default: from graph and batch size. */
   readonly gradientShards?: number;
-  /** Default true: equal bytes at any thread count. */
   /** Default true: equal bytes at any thread count. `false` enters the plan and changes nothing yet. */
+  readonly deterministic?: boolean;
 }
 
 const learningRate = z.number().positive().max(100);
