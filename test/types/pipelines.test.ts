@@ -338,6 +338,12 @@ holds<Equal<RowOf<{ a: typeof t.bool; b: typeof t.float32.nullable }>, { readonl
 split(parquet('x.parquet', { columns: { id: t.int64 } }), { by: 'id', fractions, seed: 1 });`,
   ],
   [
+    'every option of training',
+    `fit(data, { label: 'churned', inputs: { age: standardize() }, network: net, training: {
+  optimizer: { kind: 'sgd', learningRate: 0.1, momentum: 0.9 }, schedule: { kind: 'constant' }, batchSize: 3, maxEpochs: 2,
+  earlyStopping: { patience: 1, minimumDelta: 0.1 }, gradientClipNorm: 1, seed: 1, gradientShards: 1, deterministic: false } });`,
+  ],
+  [
     'splits by hash, by time and by a column',
     `split(rows, { fractions, seed: 1, stratify: 'plan' });
 split(rows, { time: 'at', cuts: ['2026-01-01', '2026-02-01'], purgeHours: 24 });
