@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import type { Placement } from '../../pipelines/contracts/operator.js';
@@ -91,6 +91,7 @@ function eventLogger(directory: string): (event: RunEvent) => void {
       const records = join(directory, 'records', event.run);
       mkdirSync(records, { recursive: true });
       file = join(records, 'run.log');
+      if (endsTorn(file)) appendFileSync(file, '\n');
     }
     if (file === null) return;
     if (event.kind === 'stageProgress') {
@@ -99,6 +100,19 @@ function eventLogger(directory: string): (event: RunEvent) => void {
     }
     appendFileSync(file, `${JSON.stringify({ at: new Date().toISOString(), ...logged(event) })}\n`);
   };
+}
+
+/** Whether a kill or a full disk cut the last line: what a resumed run adds must not go on in it. */
+function endsTorn(file: string): boolean {
+  if (!existsSync(file)) return false;
+  const descriptor = openSync(file, 'r');
+  try {
+    const { size } = fstatSync(descriptor);
+    const last = Buffer.alloc(1);
+    return size > 0 && readSync(descriptor, last, 0, 1, size - 1) === 1 && last.toString('latin1') !== '\n';
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function logged(event: RunEvent): object {

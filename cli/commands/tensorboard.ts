@@ -15,20 +15,38 @@ export async function tensorboard(
     return;
   }
   process.stderr.write(`Logs: ${logs}\n`);
+  process.exitCode = await runTensorBoard(logs, port);
+}
+
+const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Runs TensorBoard until it ends or this command is stopped, which stops it too: 0 then, else its own exit code. */
+async function runTensorBoard(logs: string, port: number): Promise<number> {
   const child = spawn('tensorboard', ['--logdir', logs, '--port', String(port)], { stdio: 'inherit' });
-  process.exitCode = await new Promise<number>((resolve, reject) => {
-    child.once('error', () =>
-      reject(
-        new MillraceError('TOOL_MISSING', {
-          path: 'tensorboard',
-          expected: 'the command tensorboard',
-          received: 'none on the PATH',
-          hint: `Install it with: pip install tensorboard. The logs are in ${logs}.`,
-        }),
-      ),
-    );
-    child.once('exit', (code) => resolve(code ?? 0));
-  });
+  let isStopped = false;
+  const stop = (): void => {
+    isStopped = true;
+    child.kill('SIGTERM');
+  };
+  for (const signal of stopSignals) process.on(signal, stop);
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      child.once('error', () =>
+        reject(
+          new MillraceError('TOOL_MISSING', {
+            path: 'tensorboard',
+            expected: 'the command tensorboard',
+            received: 'none on the PATH',
+            hint: `Install it with: pip install tensorboard. The logs are in ${logs}.`,
+          }),
+        ),
+      );
+      // Without a code a signal ended it: one of ours, or another's.
+      child.once('exit', (code) => resolve(isStopped ? 0 : (code ?? 1)));
+    });
+  } finally {
+    for (const signal of stopSignals) process.off(signal, stop);
+  }
 }
 
 async function logDirectory(options: CommonOptions & { readonly run?: string }): Promise<string> {

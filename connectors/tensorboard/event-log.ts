@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { isMillraceError, MillraceError } from '../../pipelines/contracts/errors.js';
 import type { EventLog, Histogram, OpenEventLog } from '../../pipelines/contracts/events.js';
 import type { TensorGraph } from '../../pipelines/network/graph.js';
+import { readDrawnSteps } from './drawn-steps.js';
 import { encodeGraph, encodeHistogram, encodeText, ScalarEncoder } from './event-encoding.js';
 import { encodeGraphDef } from './graph-def.js';
 import { encodeHyperparameters } from './hyperparameter-events.js';
@@ -54,6 +55,11 @@ class TensorBoardLog implements EventLog {
     this.#record('', 0, ({ file }) => {
       for (const event of encodeHyperparameters(values, metrics.map(splitTag))) file.description(event);
     });
+  }
+
+  async drawnSteps(name: string): Promise<readonly number[]> {
+    const { group, tag } = splitTag(name);
+    return readDrawnSteps(join(this.#directory, group), tag);
   }
 
   async flush(): Promise<void> {

@@ -26,6 +26,12 @@ function checkOfLength(length: number): number {
   return check;
 }
 
+const eventFileName = /^events\.out\.tfevents\.(\d{10})\./;
+
+export function isEventFile(name: string): boolean {
+  return eventFileName.test(name);
+}
+
 /**
  * The name of a new event file, which sorts behind all others of the directory even where the clock went back
  * or a resumed run begins within the same second: TensorBoard reads files by name.
@@ -34,7 +40,7 @@ function nextName(directory: string): { readonly name: string; readonly isFirst:
   let newest = 0;
   let isFirst = true;
   for (const name of readdirSync(directory)) {
-    const stamp = /^events\.out\.tfevents\.(\d{10})\./.exec(name)?.[1];
+    const stamp = eventFileName.exec(name)?.[1];
     if (stamp === undefined) continue;
     newest = Math.max(newest, Number(stamp));
     isFirst = false;
@@ -118,4 +124,18 @@ function frame(target: Buffer, start: number, encode: (target: Buffer, offset: n
   target.writeUInt32LE(0, start + 4);
   target.writeUInt32LE(checkOfLength(length), start + 8);
   return target.writeUInt32LE(mask(crc32c(target.subarray(dataStart, dataEnd))), dataEnd);
+}
+
+/** The data of a file's records, up to the first that is torn or damaged: readers stop there, too. */
+export function* framedRecords(file: Buffer): Generator<Buffer> {
+  for (let start = 0; start + headerBytes + footerBytes <= file.length; ) {
+    const length = Number(file.readBigUInt64LE(start));
+    const dataStart = start + headerBytes;
+    const dataEnd = dataStart + length;
+    if (dataEnd + footerBytes > file.length || file.readUInt32LE(start + 8) !== checkOfLength(length)) return;
+    const data = file.subarray(dataStart, dataEnd);
+    if (file.readUInt32LE(dataEnd) !== mask(crc32c(data))) return;
+    yield data;
+    start = dataEnd + footerBytes;
+  }
 }

@@ -2,18 +2,14 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { resolveGradientShards } from '../../native/ts/gradient-shards.js';
-import { type TrainEvent, train } from '../../native/ts/train.js';
-import { defineOperator, type OperatorContext } from '../../pipelines/contracts/operator.js';
-import type {
-  FeedMeta,
-  ModelDocument,
-  ResolvedTraining,
-  StatisticsDocument,
-} from '../../pipelines/contracts/training.js';
+import { train } from '../../native/ts/train.js';
+import { defineOperator } from '../../pipelines/contracts/operator.js';
+import type { FeedMeta, ModelDocument, StatisticsDocument } from '../../pipelines/contracts/training.js';
 import { trainingSchema } from '../../pipelines/define/training-options.js';
 import { type FitGraph, resolveGraph } from '../../pipelines/network/graph.js';
 import { canonicalJson } from '../../pipelines/plan/digest.js';
 import { LearningCurve } from './learning-curve.js';
+import { openTrainingLogs } from './training-logs.js';
 
 const options = z.strictObject({
   fit: z.custom<FitGraph>((value) => typeof value === 'object' && value !== null && 'graph' in value, 'a traced graph'),
@@ -45,7 +41,7 @@ export const fitOperator = defineOperator<FitOptions>({
     const writer = await context.artifacts.create('model');
     try {
       const curve = new LearningCurve();
-      const logs = await openLogs(context, resolved, training, curve);
+      const logs = await openTrainingLogs(context, resolved, training, curve);
       const checkpoints = join(context.scratch, 'checkpoints');
       await mkdir(checkpoints, { recursive: true });
       const result = await train(
@@ -111,72 +107,5 @@ export function resolveFit(fit: FitGraph, statistics: StatisticsDocument): FitGr
     graph: resolveGraph(fit.graph, sizes),
     label: resolveGraph(fit.label, sizes),
     loss: resolveGraph(fit.loss, sizes),
-  };
-}
-
-interface Logs {
-  onEvent(event: TrainEvent): void;
-  close(): Promise<void>;
-}
-
-async function openLogs(
-  context: OperatorContext,
-  fit: FitGraph,
-  training: ResolvedTraining,
-  curve: LearningCurve,
-): Promise<Logs> {
-  const trainLog = await context.events(join(context.records, 'train'));
-  const validationLog = await context.events(join(context.records, 'validation'));
-  trainLog.graph(fit.graph);
-  trainLog.hyperparameters(
-    {
-      optimizer: training.optimizer.kind,
-      learningRate: training.optimizer.learningRate,
-      weightDecay: training.optimizer.weightDecay,
-      schedule: training.schedule.kind,
-      batchSize: training.batchSize,
-      maxEpochs: training.maxEpochs,
-      seed: training.seed,
-    },
-    ['loss'],
-  );
-  return {
-    onEvent(event) {
-      if (event.kind === 'progress') {
-        const total = Math.max(1, event.steps);
-        const fraction = Math.min(1, event.step / total);
-        const remaining =
-          event.rowsPerSecond > 0 ? ((total - event.step) * training.batchSize * 1000) / event.rowsPerSecond : null;
-        context.progress({
-          fraction,
-          message: `epoch ${event.epoch + 1}/${training.maxEpochs} · loss ${event.trainLoss.toPrecision(4)} · ${Math.round(event.rowsPerSecond / 1000)}k rows/s`,
-          etaMs: remaining,
-        });
-      } else if (event.kind === 'checkpointUnusable') {
-        context.log(`the checkpoint could not be used, training began again: ${event.reason}`);
-      } else if (event.kind === 'restored') {
-        curve.add(event);
-      } else if (event.kind === 'epoch') {
-        curve.add(event);
-        // Short epochs end before the loop tells of its steps.
-        context.progress({
-          fraction: Math.min(1, event.step / Math.max(1, event.steps)),
-          message: `epoch ${event.epoch + 1}/${training.maxEpochs} · loss ${event.trainLoss.toPrecision(4)} · validation ${event.validationLoss.toPrecision(4)}`,
-        });
-        trainLog.scalar('loss', event.step, event.trainLoss);
-        validationLog.scalar('loss', event.step, event.validationLoss);
-        trainLog.scalar('learningRate', event.step, event.learningRate);
-        for (const [name, histogram] of Object.entries(event.weights))
-          trainLog.histogram(`weights/${name}`, event.step, histogram);
-        for (const [name, histogram] of Object.entries(event.gradients))
-          trainLog.histogram(`gradients/${name}`, event.step, histogram);
-        // What the disk refuses is told when the logs close: it must not end the training.
-        Promise.all([trainLog.flush(), validationLog.flush()]).catch(() => {});
-      }
-    },
-    async close() {
-      await trainLog.close();
-      await validationLog.close();
-    },
   };
 }

@@ -13,6 +13,8 @@ export interface EventLog extends AsyncDisposable {
   histogram(tag: string, step: number, histogram: Histogram): void;
   text(tag: string, step: number, markdown: string): void;
   graph(graph: TensorGraph): void;
+  /** Steps of a scalar that readers find from earlier openings of the directory: a killed writer leaves some out. */
+  drawnSteps(tag: string): Promise<readonly number[]>;
   hyperparameters(values: Readonly<Record<string, string | number | boolean>>, metrics: readonly string[]): void;
   flush(): Promise<void>;
   close(): Promise<void>;

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -144,6 +144,8 @@ describe('event files', () => {
     await truncate(file, (await stat(file)).size - 5);
     {
       await using log = await openEventLog(directory);
+      expect(await log.drawnSteps('train/loss')).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+      expect(await log.drawnSteps('learningRate')).toEqual([]);
       log.hyperparameters({ seed: 7 }, []);
       log.text('note', 0, 'resumed');
       for (let step = 6; step < 12; step++) log.scalar('train/loss', step, 100 + step);
@@ -156,6 +158,32 @@ describe('event files', () => {
     expect(found['.']?.texts).toEqual({ note: [[0, 'resumed']] });
     expect(found['.']?.hparams).toEqual({ seed: 7 });
     expect(found['.']?.scalars).toEqual({ learningRate: [[6, 0.5]] });
+    await using log = await openEventLog(directory);
+    expect(await log.drawnSteps('train/loss')).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+  });
+
+  test('tell the steps that a session start left, and none of damaged files', async () => {
+    const directory = join(root, 'drawn');
+    for (const [first, last] of [
+      [0, 300],
+      [200, 250],
+      [100, 120],
+    ] as const) {
+      await using log = await openEventLog(directory);
+      for (let step = first; step < last; step++) log.scalar('loss', step, step);
+      log.histogram('weights', last, { left: -1, limits: [0, 1.5], counts: [3, 4] });
+    }
+    const drawn = (await read(directory))['.']?.scalars['loss']?.map(([step]) => step);
+    expect(drawn).toEqual(Array.from({ length: 120 }, (_, step) => step));
+    await using log = await openEventLog(directory);
+    expect(await log.drawnSteps('loss')).toEqual(drawn);
+    expect(await log.drawnSteps('weights')).toEqual([]);
+    for (const name of await readdir(directory)) {
+      const bytes = await readFile(join(directory, name));
+      bytes[40] = bytes[40]! ^ 1;
+      await writeFile(join(directory, name), bytes);
+    }
+    expect(await log.drawnSteps('loss')).toEqual([]);
   });
 
   test('of two openings within one second sort in the order of the openings', async () => {
