@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { python } from '../../peers/python.js';
-import { runCli, startCli } from '../../support/cli.js';
+import { startCli } from '../../support/cli.js';
 import { allEnded, descendantsWith } from '../../support/processes.js';
 import { emptyProject, type Project } from '../../support/visitors.js';
 
@@ -56,19 +56,4 @@ describe('millrace tensorboard', () => {
       await allEnded(children);
     },
   );
-
-  test('ends with the exit code of a TensorBoard that does not start', async () => {
-    await project.write('bin/tensorboard', '#!/bin/sh\nexit 7\n');
-    const { code } = await runCli(['tensorboard', ...project.inStore], { env: { PATH: path } });
-    expect(code).toBe(7);
-  });
-
-  test('names what is missing', async () => {
-    const { code, stderr } = await runCli(['tensorboard', ...project.inStore], { env: { PATH: project.directory } });
-    const logs = join(project.store, 'records');
-    expect({ code, stderr }).toEqual({
-      code: 1,
-      stderr: `Logs: ${logs}\ntensorboard: expected the command tensorboard; received none on the PATH. Install it with: pip install tensorboard. The logs are in ${logs}.\n`,
-    });
-  });
 });
