@@ -10,6 +10,20 @@ double Node::Attribute(const char* key) const {
   return found->second;
 }
 
+std::vector<bool> ConstantNodes(const Program& program) {
+  std::vector<bool> constant(program.nodes.size(), false);
+  for (size_t i = 0; i < program.nodes.size(); ++i) {
+    const Node& node = program.nodes[i];
+    if (node.inputs.empty()) {
+      constant[i] = node.op == "tensor" || node.op == "constant";
+      continue;
+    }
+    constant[i] = node.op != "dropout" && node.op != "batchNorm";
+    for (int32_t input : node.inputs) constant[i] = constant[i] && constant[static_cast<size_t>(input)];
+  }
+  return constant;
+}
+
 void CheckProgram(const Program& program) {
   auto index_in = [](const Node& node, const char* key, size_t size) {
     const double value = node.Attribute(key);

@@ -93,6 +93,10 @@ struct FlatLayout {
   }
 };
 
+// Which nodes hold the same value in every batch: all that they are made of is given by value. `dropout` and
+// `batchNorm` are none.
+std::vector<bool> ConstantNodes(const Program& program);
+
 // Throws Error(INTERNAL) where an index of the program points nowhere: nothing later checks again.
 void CheckProgram(const Program& program);
 

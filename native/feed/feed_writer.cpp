@@ -1,10 +1,12 @@
 #include "feed_writer.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <stdexcept>
 #include <system_error>
 
@@ -30,6 +32,77 @@ void WriteAll(int file, const void* data, uint64_t bytes, uint64_t offset, const
   }
 }
 
+// Four values, of four rows or of four columns; compilers make shuffles of what is put together from two of them.
+using Quad = uint32_t __attribute__((vector_size(16)));
+constexpr uint32_t kSide = 4;
+
+// Where the rows of a tile are in a column: one behind the other, or scattered.
+struct Run {
+  uint32_t first;
+  uint32_t One(const uint32_t* column, uint64_t row) const { return column[first + row]; }
+  Quad Four(const uint32_t* column, uint64_t row) const {
+    Quad values;
+    std::memcpy(&values, column + first + row, sizeof values);
+    return values;
+  }
+};
+struct Scattered {
+  const uint32_t* index;
+  uint32_t One(const uint32_t* column, uint64_t row) const { return column[index[row]]; }
+  Quad Four(const uint32_t* column, uint64_t row) const {
+    return Quad{column[index[row]], column[index[row + 1]], column[index[row + 2]], column[index[row + 3]]};
+  }
+};
+
+// Puts `columns` (four, or one) columns side by side, `width` values a row, in squares of four by four.
+// Returns whether a value has all ones in the exponent.
+template <typename Rows>
+bool FillColumns(const uint32_t* const* from, uint32_t columns, Rows place, uint64_t rows, uint32_t* to, uint64_t width) {
+  uint64_t row = 0;
+  Quad bad{};
+  if (columns == kSide) {
+    for (; row + kSide <= rows; row += kSide) {
+      const Quad a = place.Four(from[0], row), b = place.Four(from[1], row);
+      const Quad c = place.Four(from[2], row), d = place.Four(from[3], row);
+      bad |= Quad((a & kExponent) == kExponent) | Quad((b & kExponent) == kExponent) |
+             Quad((c & kExponent) == kExponent) | Quad((d & kExponent) == kExponent);
+      const Quad low_ab{a[0], b[0], a[1], b[1]}, high_ab{a[2], b[2], a[3], b[3]};
+      const Quad low_cd{c[0], d[0], c[1], d[1]}, high_cd{c[2], d[2], c[3], d[3]};
+      const Quad out[kSide] = {{low_ab[0], low_ab[1], low_cd[0], low_cd[1]},
+                               {low_ab[2], low_ab[3], low_cd[2], low_cd[3]},
+                               {high_ab[0], high_ab[1], high_cd[0], high_cd[1]},
+                               {high_ab[2], high_ab[3], high_cd[2], high_cd[3]}};
+      for (uint32_t k = 0; k < kSide; k++) std::memcpy(to + (row + k) * width, &out[k], sizeof(Quad));
+    }
+  }
+  uint32_t rest = 0;
+  for (; row < rows; row++) {
+    for (uint32_t column = 0; column < columns; column++) {
+      const uint32_t bits = place.One(from[column], row);
+      rest |= (bits & kExponent) == kExponent ? 1u : 0u;
+      to[row * width + column] = bits;
+    }
+  }
+  return (bad[0] | bad[1] | bad[2] | bad[3] | rest) != 0;
+}
+
+// Takes the room of the whole file at once: a full disk is found before anything is decoded, and the file system need
+// not find room page by page. File systems that cannot are left as they are. Returns errno, or 0.
+int Reserve(int file) {
+#if defined(__linux__)
+  struct stat status {};
+  if (::fstat(file, &status) != 0) return errno;
+  if (status.st_size == 0) return 0;
+  while (::fallocate(file, 0, 0, status.st_size) != 0) {
+    if (errno == EINTR) continue;
+    return errno == ENOSPC || errno == EDQUOT ? errno : 0;
+  }
+#else
+  (void)file;
+#endif
+  return 0;
+}
+
 bool IsValid(const uint64_t* validity, uint64_t row) {
   return validity == nullptr || ((validity[row / 64] >> (row % 64)) & 1u) != 0;
 }
@@ -53,6 +126,10 @@ struct FeedWriter::OpenTarget {
         throw std::system_error(reason, std::generic_category(), shard.path);
       }
       files.push_back(file);
+      if (const int reason = Reserve(file); reason != 0) {
+        Close();
+        throw std::system_error(reason, std::generic_category(), shard.path);
+      }
     }
   }
   ~OpenTarget() { Close(); }
@@ -152,27 +229,17 @@ void FeedWriter::Fill(const EncodedChunk& chunk, const Block& block, uint32_t fi
     const uint64_t rows = std::min(kTile, count - tile);
     const uint32_t* rows_of_tile = index + tile;
     const bool is_run = rows_of_tile[rows - 1] - rows_of_tile[0] == rows - 1;
-    for (uint32_t at = 0; at < width; at++) {
-      const uint32_t column = first_column + at;
+    for (uint32_t at = 0; at < width;) {
+      const uint32_t columns = width - at >= kSide ? kSide : 1;
+      const uint32_t* const* from = chunk.values.data() + first_column + at;
       uint32_t* to = out + tile * width + at;
-      uint32_t bad = 0;
-      if (is_run) {
-        const uint32_t* from = chunk.values[column] + rows_of_tile[0];
-        for (uint64_t row = 0; row < rows; row++) {
-          const uint32_t bits = from[row];
-          bad |= (bits & kExponent) == kExponent ? 1u : 0u;
-          to[row * width] = bits;
+      const bool bad = is_run ? FillColumns(from, columns, Run{rows_of_tile[0]}, rows, to, width)
+                              : FillColumns(from, columns, Scattered{rows_of_tile}, rows, to, width);
+      for (uint32_t end = at + columns; at < end; at++) {
+        const uint32_t column = first_column + at;
+        if ((block.is_float && bad) || chunk.validity[column] != nullptr) {
+          Inspect(chunk, column, rows_of_tile, rows, block.is_float);
         }
-      } else {
-        const uint32_t* from = chunk.values[column];
-        for (uint64_t row = 0; row < rows; row++) {
-          const uint32_t bits = from[rows_of_tile[row]];
-          bad |= (bits & kExponent) == kExponent ? 1u : 0u;
-          to[row * width] = bits;
-        }
-      }
-      if ((block.is_float && bad != 0) || chunk.validity[column] != nullptr) {
-        Inspect(chunk, column, rows_of_tile, rows, block.is_float);
       }
     }
   }

@@ -10,6 +10,7 @@
 #include <torch/csrc/autograd/grad_mode.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "../core/aligned_buffer.h"
@@ -65,7 +66,11 @@ class Executor {
       auto found = PrimitiveTable().find(node.op);
       functions_.push_back(found == PrimitiveTable().end() ? nullptr : found->second);
     }
+    Fold();
   }
+
+  // What is the same in every batch, computed once; undefined for other nodes.
+  const std::vector<Tensor>& folded() const { return folded_; }
 
   // Values of all needed nodes; others stay undefined.
   std::vector<Tensor>& Run(const ShardInput& shard, bool training, const std::vector<bool>& needed,
@@ -74,19 +79,16 @@ class Executor {
     context_.shard = &shard;
     context_.statistics.clear();
     values_.assign(program_.nodes.size(), Tensor());
-    std::vector<Tensor> inputs;
     for (size_t i = 0; i < program_.nodes.size(); ++i) {
       if (!needed[i]) continue;
       const Node& node = program_.nodes[i];
-      if (node.inputs.empty()) {
+      if (folded_[i].defined()) {
+        values_[i] = folded_[i];
+      } else if (node.inputs.empty()) {
         values_[i] = Leaf(node, shard, parameters, buffers);
-        continue;
+      } else {
+        values_[i] = Compute(i, values_);
       }
-      if (functions_[i] == nullptr) ThrowInternal(node.name, "a primitive of the tensor region", "'" + node.op + "'");
-      inputs.clear();
-      for (int32_t input : node.inputs) inputs.push_back(values_[static_cast<size_t>(input)]);
-      context_.node = static_cast<int32_t>(i);
-      values_[i] = functions_[i](context_, node, inputs);
     }
     return values_;
   }
@@ -106,6 +108,32 @@ class Executor {
   const Weights& weights() const { return weights_; }
 
  private:
+  Tensor Compute(size_t index, const std::vector<Tensor>& values) {
+    const Node& node = program_.nodes[index];
+    if (functions_[index] == nullptr) ThrowInternal(node.name, "a primitive of the tensor region", "'" + node.op + "'");
+    std::vector<Tensor> inputs;
+    for (int32_t input : node.inputs) inputs.push_back(values[static_cast<size_t>(input)]);
+    context_.node = static_cast<int32_t>(index);
+    return functions_[index](context_, node, inputs);
+  }
+
+  // Ordinary tensors, not of the inference mode: autograd may save them.
+  void Fold() {
+    at::AutoGradMode recording(false);
+    const std::vector<bool> constant = ConstantNodes(program_);
+    folded_.resize(program_.nodes.size());
+    for (size_t i = 0; i < program_.nodes.size(); ++i) {
+      const std::vector<int32_t>& inputs = program_.nodes[i].inputs;
+      auto is_folded = [&](int32_t input) { return folded_[static_cast<size_t>(input)].defined(); };
+      if (!constant[i] || !std::all_of(inputs.begin(), inputs.end(), is_folded)) continue;
+      if (inputs.empty()) {
+        folded_[i] = Leaf(program_.nodes[i], ShardInput(), {}, {});
+      } else if (functions_[i] != nullptr) {
+        folded_[i] = Compute(i, folded_);
+      }
+    }
+  }
+
   static at::ScalarType Stored(DType dtype) { return ElementType(dtype, at::kFloat); }
 
   Tensor View(void* flat, const FlatLayout& layout, size_t index, const std::vector<int64_t>& shape) const {
@@ -148,7 +176,7 @@ class Executor {
   Weights weights_;
   at::Device device_;
   RunContext context_;
-  std::vector<Tensor> parameters_, buffers_, constants_, values_;
+  std::vector<Tensor> parameters_, buffers_, constants_, folded_, values_;
   std::vector<Primitive> functions_;
 };
 
@@ -287,6 +315,15 @@ std::unique_ptr<ShardStep> MakeAutogradStep(const Program& program, const Weight
 
 std::unique_ptr<ShardEvaluator> MakeEvaluator(const Program& program, const Weights& weights, Device device) {
   return std::make_unique<Evaluator>(program, weights, device);
+}
+
+std::vector<TensorData> FoldConstants(const Program& program, const Weights& weights) {
+  const Executor executor(program, weights, Device::kCpu);
+  std::vector<TensorData> values(program.nodes.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (executor.folded()[i].defined()) values[i] = ToData(executor.folded()[i]);
+  }
+  return values;
 }
 
 SingleResult RunOnce(const Program& program, const Weights& weights, const SingleRun& run) {

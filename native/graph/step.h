@@ -81,6 +81,10 @@ std::unique_ptr<ShardEvaluator> MakeEvaluator(const Program& program, const Weig
 // Planned buffers, hand-derived backward; null where the program has a primitive or a shape that it does not know.
 std::unique_ptr<ShardStep> MakeCompiledStep(const Program& program, const Weights& weights, int64_t max_rows);
 
+// Values of the nodes that are the same in every batch, by node, computed by ATen; float32 nodes have the run's dtype.
+// Other nodes have no bytes.
+std::vector<TensorData> FoldConstants(const Program& program, const Weights& weights);
+
 // The names that the ATen table knows, sorted.
 std::vector<std::string> PrimitiveNames();
 

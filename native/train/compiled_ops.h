@@ -15,6 +15,8 @@ std::unique_ptr<CompiledOp<T>> MakeInputOp(PlanContext<T>& context);
 template <typename T>
 std::unique_ptr<CompiledOp<T>> MakeLayerOp(PlanContext<T>& context);
 template <typename T>
+std::unique_ptr<CompiledOp<T>> MakeConstantOp(PlanContext<T>& context);
+template <typename T>
 std::unique_ptr<CompiledOp<T>> MakeActivationOp(PlanContext<T>& context);
 template <typename T>
 std::unique_ptr<CompiledOp<T>> MakeLossOp(PlanContext<T>& context);
@@ -22,6 +24,7 @@ std::unique_ptr<CompiledOp<T>> MakeLossOp(PlanContext<T>& context);
 #define MILLRACE_EXTERN(T)                                                            \
   extern template std::unique_ptr<CompiledOp<T>> MakeInputOp<T>(PlanContext<T>&);      \
   extern template std::unique_ptr<CompiledOp<T>> MakeLayerOp<T>(PlanContext<T>&);      \
+  extern template std::unique_ptr<CompiledOp<T>> MakeConstantOp<T>(PlanContext<T>&);   \
   extern template std::unique_ptr<CompiledOp<T>> MakeActivationOp<T>(PlanContext<T>&); \
   extern template std::unique_ptr<CompiledOp<T>> MakeLossOp<T>(PlanContext<T>&);
 MILLRACE_EXTERN(float)
@@ -39,6 +42,8 @@ std::unique_ptr<CompiledOp<T>> MakeCompiledOp(PlanContext<T>& context) {
     return nullptr;
   }
   if (auto op = MakeInputOp(context)) return op;
+  if (context.is_alias) return nullptr;
+  if (auto op = MakeConstantOp(context)) return op;
   if (context.is_alias) return nullptr;
   if (auto op = MakeLayerOp(context)) return op;
   if (auto op = MakeActivationOp(context)) return op;

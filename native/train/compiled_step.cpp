@@ -38,6 +38,7 @@ class CompiledStep final : public ShardStep {
     if (loss_ < 0 || weight_ < 0) return false;
     FindUses();
     values_.resize(program_.nodes.size());
+    FindConstants();
     for (size_t i = 0; i < program_.nodes.size(); ++i) {
       if (needed_[i] && !PlanNode(static_cast<int32_t>(i))) return false;
     }
@@ -77,6 +78,18 @@ class CompiledStep final : public ShardStep {
     ++uses_[static_cast<size_t>(weight_)];
   }
 
+  void FindConstants() {
+    const std::vector<TensorData> folded = FoldConstants(program_, weights_);
+    constants_.resize(folded.size());
+    for (size_t i = 0; i < folded.size(); ++i) {
+      if (folded[i].bytes.empty() || program_.nodes[i].dtype != DType::kFloat32) continue;
+      constants_[i].resize(folded[i].bytes.size() / sizeof(T));
+      std::memcpy(constants_[i].data(), folded[i].bytes.data(), folded[i].bytes.size());
+      values_[i].constant = &constants_[i];
+    }
+    is_constant_ = ConstantNodes(program_);
+  }
+
   // Elements of a row, or -1 where the node is not [rows] or [rows, width].
   int64_t Width(int32_t index) const {
     const auto& shape = program_.nodes[static_cast<size_t>(index)].shape;
@@ -87,7 +100,7 @@ class CompiledStep final : public ShardStep {
   bool PlanNode(int32_t index) {
     const Node& node = program_.nodes[static_cast<size_t>(index)];
     StepValue<T>& value = values_[static_cast<size_t>(index)];
-    if (node.op == "parameter" || node.op == "buffer") return true;
+    if (node.op == "parameter" || node.op == "buffer" || is_constant_[static_cast<size_t>(index)]) return true;
     value.width = Width(index);
     if (value.width < 1 || node.dtype == DType::kBool || node.dtype == DType::kFloat64) return false;
     if (node.op == "feedIndex") return node.dtype == DType::kInt64;
@@ -150,6 +163,8 @@ class CompiledStep final : public ShardStep {
   int32_t loss_ = -1, weight_ = -1;
   std::vector<bool> needed_;
   std::vector<int32_t> uses_;
+  std::vector<bool> is_constant_;
+  std::vector<std::vector<T>> constants_;  // by node; empty where it changes, or is no float
   std::vector<StepValue<T>> values_;
   Arena<T> arena_;
   std::vector<std::unique_ptr<CompiledOp<T>>> ops_;

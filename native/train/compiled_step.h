@@ -26,6 +26,9 @@ struct StepFrame {
 // What a producer's backward reads of its output: decides whether a consumer may compute in place.
 enum class OutputUse : uint8_t { kNone, kSign, kValue };
 
+template <typename T>
+class ConstantChain;
+
 // A [rows, width] value. Memory is owned by the step's arena.
 template <typename T>
 struct StepValue {
@@ -37,6 +40,8 @@ struct StepValue {
   OutputUse output_use = OutputUse::kNone;
   int32_t alias_of = -1;
   bool* fused_relu = nullptr;  // where its producer can take a relu along, borrowed
+  ConstantChain<T>* chain = nullptr;  // where its producer can take more arithmetic with constants along, borrowed
+  const std::vector<T>* constant = nullptr;  // the same in every batch: its elements, borrowed; it has no width then
 
   const T* data(const StepFrame<T>& frame) const {
     switch (leaf) {

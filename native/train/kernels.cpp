@@ -39,6 +39,15 @@ namespace millrace::kernels {
   MILLRACE_CLONES void Subtract(T* y, const T* a, const T* b, int64_t count) {                                        \
     for (int64_t i = 0; i < count; ++i) y[i] = a[i] - b[i];                                                           \
   }                                                                                                                   \
+  MILLRACE_CLONES void Divide(T* y, const T* a, const T* b, int64_t count) {                                          \
+    for (int64_t i = 0; i < count; ++i) y[i] = a[i] / b[i];                                                           \
+  }                                                                                                                   \
+  MILLRACE_CLONES void Minimum(T* y, const T* a, const T* b, int64_t count) {                                         \
+    for (int64_t i = 0; i < count; ++i) y[i] = a[i] > b[i] ? b[i] : a[i];                                             \
+  }                                                                                                                   \
+  MILLRACE_CLONES void Maximum(T* y, const T* a, const T* b, int64_t count) {                                         \
+    for (int64_t i = 0; i < count; ++i) y[i] = a[i] < b[i] ? b[i] : a[i];                                             \
+  }                                                                                                                   \
   MILLRACE_CLONES void AddTo(T* __restrict y, const T* __restrict x, int64_t count) {                                 \
     for (int64_t i = 0; i < count; ++i) y[i] += x[i];                                                                 \
   }                                                                                                                   \

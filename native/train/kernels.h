@@ -28,6 +28,10 @@ namespace millrace::kernels {
   void Multiply(T* y, const T* a, const T* b, int64_t count);                                                        \
   void Add(T* y, const T* a, const T* b, int64_t count);                                                             \
   void Subtract(T* y, const T* a, const T* b, int64_t count);                                                        \
+  void Divide(T* y, const T* a, const T* b, int64_t count);                                                          \
+  /* The extreme of a and b; NaN in a stays. May be in place. */                                                     \
+  void Minimum(T* y, const T* a, const T* b, int64_t count);                                                         \
+  void Maximum(T* y, const T* a, const T* b, int64_t count);                                                         \
   void AddTo(T* y, const T* x, int64_t count);                                                                       \
   void SubtractFrom(T* y, const T* x, int64_t count);                                                                \
   /* out[j] (+)= sum_i x[i, j] */                                                                                    \

@@ -104,6 +104,51 @@ describe('encodeRows', () => {
     expect(all.tensors['index']).toEqual(Array.from({ length: 1000 }, (_, i) => 2 + (i % 3)));
   });
 
+  it.each([1, 3, 4, 5, 8, 11])(
+    'puts %i columns side by side, of rows that follow each other and of scattered ones',
+    async (width) => {
+      const names = Array.from({ length: width }, (_, column) => `x${column}`);
+      const dataset = await fixture.dataset(
+        `SELECT i AS id, ${names.map((name, column) => `(i * 16 + ${column})::FLOAT AS ${name}`).join(', ')}, i % 2 = 0 AS y FROM range(2999) t(i) ORDER BY i`,
+        { key: ['id'], required: names },
+      );
+      const fit = {
+        inputs: Object.fromEntries(names.map((name) => [name, passthrough()])),
+        label: 'y',
+        task: 'binary' as const,
+      };
+      const rowsOf = async (part: 'train' | 'validation' | 'test' | null): Promise<number[]> => {
+        const { rows, tensors } = await encode(dataset, fit, part, false);
+        const values = tensors['float']!;
+        const firsts = Array.from({ length: rows }, (_, row) => values[row * width]!);
+        expect(values).toEqual(firsts.flatMap((first) => names.map((_, column) => first + column)));
+        return firsts.map((first) => first / 16);
+      };
+      const parts = [await rowsOf('train'), await rowsOf('validation'), await rowsOf('test')];
+      for (const ids of parts) expect(ids).toEqual([...ids].sort((a, b) => a - b));
+      const all = await rowsOf(null);
+      expect(all).toEqual(Array.from({ length: 2999 }, (_, id) => id));
+      expect(parts.flat().sort((a, b) => a - b)).toEqual(all);
+    },
+  );
+
+  it('names the one bad column among those that are written together', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const select = names.map((name) =>
+      name === 'c' ? `CASE WHEN i = 77 THEN 'nan'::DOUBLE ELSE i END AS c` : `i::DOUBLE AS ${name}`,
+    );
+    const dataset = await fixture.dataset(
+      `SELECT i AS id, ${select.join(', ')}, i % 2 = 0 AS y FROM range(1000) t(i) ORDER BY i`,
+      { required: names },
+    );
+    const inputs = Object.fromEntries(names.map((name) => [name, passthrough()]));
+    await expect(encode(dataset, { inputs, label: 'y', task: 'binary' }, null, true)).rejects.toMatchObject({
+      code: 'DATA_NOT_FINITE',
+      message:
+        'column c: expected finite numbers; received 1 of 1000 rows that are NaN or infinite, the first in row 77 (from 0). Filter these rows out, or write NULL where a value is missing.',
+    });
+  });
+
   it('looks 100,000 values up', async () => {
     const dataset = await fixture.dataset(
       `SELECT i AS id, 'w' || lpad((i % 100000)::VARCHAR, 6, '0') AS w, (i % 70000) * 3 AS n, i::DOUBLE AS y FROM range(200000) t(i) ORDER BY i`,
