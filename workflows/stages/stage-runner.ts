@@ -96,8 +96,9 @@ export class StageRunner {
     }
     // Outside the try: a stage that ended well is never rewritten as failed.
     const { status, outputs, summary, reason } = settled;
-    await this.#finish(record(status, { outputs, summary, reason }), settled.metrics);
+    // First, for a stage that is noted as finished is never looked at again: a kill in between would leave its scratch.
     await rm(this.#computer.scratch(key), { recursive: true, force: true });
+    await this.#finish(record(status, { outputs, summary, reason }), settled.metrics);
     return { status };
   }
 

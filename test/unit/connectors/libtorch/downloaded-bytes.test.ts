@@ -15,6 +15,7 @@ describe('downloadedBytes', () => {
   });
 
   it('is 0 before the folder is there', async () => {
-    expect(await downloadedBytes('/nonexistent')).toBe(0);
+    await using place = await temporaryDirectory();
+    expect(await downloadedBytes(join(place.path, 'wheels'))).toBe(0);
   });
 });
