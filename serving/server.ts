@@ -1,17 +1,19 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import fastify from 'fastify';
+import fastify, { type FastifyInstance } from 'fastify';
 import type { ArtifactStore } from '../pipelines/contracts/artifacts.js';
 import { MillraceError } from '../pipelines/contracts/errors.js';
 import type { InferenceEngine } from '../pipelines/contracts/infer.js';
 import type { Registry } from '../pipelines/contracts/registry.js';
-import { addBodyReader } from './http/body.js';
+import { AskRoutes } from './http/ask-routes.js';
 import { Draining } from './http/draining.js';
 import { addErrorReplies, answerClientError } from './http/error-replies.js';
+import { openHttpServer } from './http/http-server.js';
+import { Traffic } from './http/traffic.js';
 import { RegistryFollower } from './models/registry-follower.js';
 import { VersionCache } from './models/version-cache.js';
-import { addEndpointRoutes } from './protocols/endpoint-routes.js';
-import { addOpenInferenceRoutes } from './protocols/open-inference-routes.js';
+import { addEndpointRoutes, predictAnswerer } from './protocols/endpoint-routes.js';
+import { addOpenInferenceRoutes, inferAnswerer } from './protocols/open-inference-routes.js';
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from './server-options.js';
 
 /** What a server reads from; it writes nothing. */
@@ -44,34 +46,28 @@ export async function startServer(options: ServerSources & ServerOptions): Promi
   const { registry, artifacts, infer, log = () => {}, ...rest } = options;
   const resolved = resolveServerOptions(rest);
   const { limits, models } = resolved;
+  const cache = new VersionCache({ ...models, artifacts, infer, log });
+  const follower = new RegistryFollower(registry, cache, log);
+  const traffic = new Traffic({ ...limits });
+  const asks = new AskRoutes(
+    traffic,
+    limits.maxBodyBytes,
+    { predict: predictAnswerer(follower, limits.maxRows), infer: inferAnswerer(follower, limits.maxRows) },
+    log,
+  );
   const app = fastify({
     routerOptions: { maxParamLength: 256 },
     forceCloseConnections: false,
     return503OnClosing: false,
     exposeHeadRoutes: false,
-    // Node looks for requests that are late once in this interval.
-    http: {
-      connectionsCheckingInterval: 1000,
-      headersTimeout: limits.headersTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
-    },
-    requestTimeout: limits.requestTimeoutMs,
-    // Cuts a client that reads nothing; later than the request timeout, which still answers.
-    connectionTimeout: limits.requestTimeoutMs + 2000,
+    serverFactory: (others) => openHttpServer(limits, traffic, (exchange) => asks.take(exchange), others),
     clientErrorHandler: answerClientError,
   });
-  app.server.headersTimeout = Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs);
-  app.server.maxConnections = limits.maxConnections;
-  const cache = new VersionCache({ ...models, artifacts, infer, log });
-  const follower = new RegistryFollower(registry, cache, log);
   const draining = new Draining(app);
   addErrorReplies(app, log);
-  addBodyReader(app, limits);
-  addEndpointRoutes(app, follower, limits.maxRows);
-  addOpenInferenceRoutes(app, follower, {
-    maxRows: limits.maxRows,
-    isReady: () => follower.isReady && !draining.isDraining,
-  });
+  dropBodies(app);
+  addEndpointRoutes(app, follower);
+  addOpenInferenceRoutes(app, follower, () => follower.isReady && !draining.isDraining);
   await app.ready();
   const port = await listen(app.server, resolved);
   await follower.start(models.pollMs);
@@ -89,6 +85,15 @@ export async function startServer(options: ServerSources & ServerOptions): Promi
       return closing;
     },
   };
+}
+
+/** What fastify serves takes no body: one that comes is read and thrown away. */
+function dropBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, payload, done) => {
+    payload.resume();
+    done(null);
+  });
 }
 
 async function listen(server: import('node:http').Server, { host, port }: ResolvedServerOptions): Promise<number> {

@@ -19,10 +19,6 @@ export class Draining {
   constructor(app: FastifyInstance) {
     this.#app = app;
     this.#server = app.server;
-    app.server.prependListener('request', (_request, response) => {
-      // Node then says "Connection: close".
-      if (this.#isDraining) response.shouldKeepAlive = false;
-    });
   }
 
   get isDraining(): boolean {
@@ -31,6 +27,10 @@ export class Draining {
 
   async drain(timeoutMs: number): Promise<void> {
     this.#isDraining = true;
+    this.#server.prependListener('request', (_request, response) => {
+      // Node then says "Connection: close".
+      response.shouldKeepAlive = false;
+    });
     const deadline = performance.now() + timeoutMs;
     // http.Server.close also cuts idle connections at once, on which a request may just be arriving.
     NetServer.prototype.close.call(this.#server, () => {});

@@ -42,13 +42,18 @@ export class Batcher {
    * @returns the model's outputs for these rows, first axis = rows.
    * @throws SERVER_BUSY - too many rows wait; retryable.
    */
-  async run(elements: Elements): Promise<Tensors> {
+  run(elements: Elements): Promise<Tensors> {
     const { rows } = elements;
     const { maxBatchRows, maxWaitingRows } = this.#limits;
-    if (rows === 0) return emptyOutputs(this.#session.outputs);
+    if (rows === 0) return Promise.resolve(emptyOutputs(this.#session.outputs));
     if (this.#waitingRows + rows > maxWaitingRows && this.#waitingRows > 0)
-      throw busy(this.#waitingRows, maxWaitingRows);
-    if (rows <= maxBatchRows) return this.#enqueue(elements);
+      return Promise.reject(busy(this.#waitingRows, maxWaitingRows));
+    return rows <= maxBatchRows ? this.#enqueue(elements) : this.#runInParts(elements);
+  }
+
+  async #runInParts(elements: Elements): Promise<Tensors> {
+    const { rows } = elements;
+    const { maxBatchRows } = this.#limits;
     const parts: Tensors[] = [];
     for (let start = 0; start < rows; start += maxBatchRows) {
       parts.push(

@@ -2,7 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import { answersFromOutputs } from '../../pipelines/signature/answers.js';
 import { elementsFromRows } from '../../pipelines/signature/elements.js';
-import { bodyOf, parseJson } from '../http/body.js';
+import type { Answerer } from '../http/ask-routes.js';
+import { parseJson } from '../http/body.js';
 import type { EndpointState, RegistryFollower } from '../models/registry-follower.js';
 import { checkRowCount } from './row-count.js';
 
@@ -40,13 +41,8 @@ function describe({ binding, current, problem }: EndpointState): Record<string, 
   };
 }
 
-/**
- * The plain way to ask an endpoint: rows of named features in, one answer a row out.
- *
- * `POST /endpoints/NAME/predict` `{"rows": [{…}]}` → `{"model", "version", "predictions": [{…}]}`;
- * `GET /endpoints`, `GET /endpoints/NAME` (with the signature).
- */
-export function addEndpointRoutes(app: FastifyInstance, follower: RegistryFollower, maxRows: number): void {
+/** What endpoints there are: `GET /endpoints`, `GET /endpoints/NAME` (with the signature). */
+export function addEndpointRoutes(app: FastifyInstance, follower: RegistryFollower): void {
   app.get('/endpoints', () => ({ endpoints: [...follower.endpoints.values()].map(describe) }));
 
   app.get<Named>('/endpoints/:name', ({ params }) => {
@@ -65,16 +61,24 @@ export function addEndpointRoutes(app: FastifyInstance, follower: RegistryFollow
       threshold,
     };
   });
+}
 
-  app.post<Named>('/endpoints/:name/predict', async (request, reply) => {
-    const rows = rowsOf(parseJson(bodyOf(request)));
-    if (Array.isArray(rows)) checkRowCount(rows.length, 'rows', maxRows);
-    const answer = await follower.withEndpoint(request.params.name, async (version) => {
+/**
+ * The plain way to ask an endpoint: rows of named features in, one answer a row out.
+ *
+ * `POST /endpoints/NAME/predict` `{"rows": [{…}]}` → `{"model", "version", "predictions": [{…}]}`
+ */
+export function predictAnswerer(follower: RegistryFollower, maxRows: number): Answerer {
+  return ({ name, body, exchange }) =>
+    follower.withEndpoint(name, (version) => {
+      exchange.asked = { route: 'predict', endpoint: name, served: version };
+      const rows = rowsOf(parseJson(body));
+      if (Array.isArray(rows)) checkRowCount(rows.length, 'rows', maxRows);
       const elements = elementsFromRows(version.signature, rows, 'rows');
-      const outputs = await version.run(elements);
-      const predictions = answersFromOutputs(version.signature, outputs, elements.rows);
-      return JSON.stringify({ model: version.model, version: version.version, predictions });
+      return version.run(elements).then((outputs) => {
+        const predictions = answersFromOutputs(version.signature, outputs, elements.rows);
+        const { model } = version;
+        return { body: JSON.stringify({ model, version: version.version, predictions }), headerLength: null };
+      });
     });
-    return reply.type('application/json').send(answer);
-  });
 }

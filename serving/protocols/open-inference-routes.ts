@@ -1,20 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isMillraceError } from '../../pipelines/contracts/errors.js';
-import { bodyOf } from '../http/body.js';
-import type { LoadedVersion } from '../models/loaded-version.js';
+import { type Answerer, HEADER_LENGTH } from '../http/ask-routes.js';
 import type { RegistryFollower } from '../models/registry-follower.js';
 import { parseInferRequest } from './infer-request.js';
 import { writeInferResponse } from './infer-response.js';
 import { describeTensor } from './tensor-datatypes.js';
 
-interface OpenInferenceOptions {
-  readonly maxRows: number;
-  readonly isReady: () => boolean;
-}
-
 type ModelRequest = FastifyRequest<{ Params: { name: string; version?: string } }>;
-
-const HEADER_LENGTH = 'inference-header-content-length';
 
 /**
  * The Open Inference Protocol, version 2, over REST. A model is an endpoint or, where there is none of this name, a
@@ -22,15 +14,11 @@ const HEADER_LENGTH = 'inference-header-content-length';
  *
  * @see kserve/open-inference-protocol, specification/protocol/inference_rest.md
  */
-export function addOpenInferenceRoutes(
-  app: FastifyInstance,
-  follower: RegistryFollower,
-  options: OpenInferenceOptions,
-): void {
+export function addOpenInferenceRoutes(app: FastifyInstance, follower: RegistryFollower, isReady: () => boolean): void {
   app.get('/v2', () => ({ name: 'millrace', version: '2', extensions: ['binary_tensor_data'] }));
   app.get('/v2/health/live', () => ({ live: true }));
   app.get('/v2/health/ready', (_request, reply) => {
-    const ready = options.isReady();
+    const ready = isReady();
     // The specification calls the field `live`, its clients look at the status.
     return reply.code(ready ? 200 : 503).send({ live: true, ready });
   });
@@ -58,29 +46,21 @@ export function addOpenInferenceRoutes(
     }
   };
 
-  const infer = async (request: ModelRequest, reply: FastifyReply): Promise<unknown> => {
-    const body = bodyOf(request);
-    const { name, version: selector } = request.params;
-    const { body: answer, headerLength } = await follower.withModel(name, selector ?? null, async (version) => {
-      const parsed = parseInferRequest(body, headerLengthOf(request), version.signature, options.maxRows);
-      return writeInferResponse(servedAs(name, version), parsed, await version.run(parsed.elements));
-    });
-    if (headerLength === null) return reply.type('application/json').send(answer);
-    return reply.type('application/octet-stream').header(HEADER_LENGTH, String(headerLength)).send(answer);
-  };
-
   for (const path of ['/v2/models/:name', '/v2/models/:name/versions/:version']) {
     app.get(path, (request) => metadata(request as ModelRequest));
     app.get(`${path}/ready`, (request, reply) => ready(request as ModelRequest, reply));
-    app.post(`${path}/infer`, (request, reply) => infer(request as ModelRequest, reply));
   }
 }
 
-function headerLengthOf(request: ModelRequest): string | undefined {
-  const value = request.headers[HEADER_LENGTH];
-  return Array.isArray(value) ? value[0] : value;
-}
-
-function servedAs(name: string, { version, signature }: LoadedVersion): Parameters<typeof writeInferResponse>[0] {
-  return { name, version, signature };
+/** `POST /v2/models/NAME[/versions/V]/infer` */
+export function inferAnswerer(follower: RegistryFollower, maxRows: number): Answerer {
+  return ({ name, selector, headers, body, exchange }) =>
+    follower.withModel(name, selector, (version) => {
+      const endpoint = selector === null && follower.endpoints.has(name) ? name : '';
+      exchange.asked = { route: 'infer', endpoint, served: version };
+      const length = headers[HEADER_LENGTH];
+      const parsed = parseInferRequest(body, Array.isArray(length) ? length[0] : length, version.signature, maxRows);
+      const served = { name, version: version.version, signature: version.signature };
+      return version.run(parsed.elements).then((outputs) => writeInferResponse(served, parsed, outputs));
+    });
 }
