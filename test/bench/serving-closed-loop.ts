@@ -55,8 +55,8 @@ class ReplyParser {
     for (;;) {
       const end = this.#received.indexOf('\r\n\r\n');
       if (end < 0) return replies;
-      const headers = this.#received.toString('latin1', 0, end).toLowerCase();
-      const length = Number(/\r\ncontent-length: (\d+)/.exec(headers)?.[1] ?? 0);
+      const headers = this.#received.toString('latin1', 0, end);
+      const length = Number(/\r\ncontent-length: (\d+)/i.exec(headers)?.[1] ?? 0);
       const total = end + 4 + length;
       if (this.#received.length < total) return replies;
       replies.push({ status: Number(headers.slice(9, 12)), headers, body: this.#received.subarray(end + 4, total) });
@@ -102,7 +102,7 @@ export async function closedLoop(options: LoopOptions): Promise<LoopResult> {
             reject(error);
             return;
           }
-          if (/\r\nconnection: close/.test(reply.headers)) {
+          if (/\r\nconnection: close/i.test(reply.headers)) {
             index = -1;
             socket.end();
           } else send();

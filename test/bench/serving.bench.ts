@@ -28,6 +28,8 @@ interface Case {
   readonly rows: number;
   readonly requests: readonly Buffer[];
   readonly expected: readonly (readonly number[])[];
+  /** Bodies that were found right, by request: the same bytes need not be parsed again. */
+  readonly right: readonly Buffer[][];
 }
 
 interface Answer {
@@ -49,10 +51,11 @@ export async function makeCase(rows: number): Promise<Case> {
     expected.push(answers.map(({ probability }) => probability));
     requests.push(httpRequest('127.0.0.1', PATH, JSON.stringify({ rows: named }), { 'X-Rows': String(rows) }));
   }
-  return { rows, requests, expected };
+  return { rows, requests, expected, right: requests.map(() => []) };
 }
 
-function checkAnswer({ status, body }: RawReply, expected: readonly number[]): void {
+function checkAnswer({ status, body }: RawReply, expected: readonly number[], right: Buffer[]): void {
+  if (status === 200 && right.some((known) => known.equals(body))) return;
   const { predictions } = JSON.parse(body.toString()) as Answer;
   const isRight =
     status === 200 &&
@@ -62,6 +65,8 @@ function checkAnswer({ status, body }: RawReply, expected: readonly number[]): v
       return Math.abs(one.probability - target) <= 1e-6 && one.class === String(one.probability >= 0.5);
     });
   if (!isRight) throw new Error(`a wrong answer: ${status} ${body.toString().slice(0, 200)}`);
+  // Batches of other sizes may differ in the last bits.
+  if (right.length < 8) right.push(Buffer.from(body));
 }
 
 interface Rate {
@@ -79,7 +84,7 @@ function cpuSeconds(pid: number): number {
 }
 
 /** Load on one port; every answer is checked. */
-async function rate(server: Served, { requests, expected }: Case, ms: number, isChecked = true): Promise<Rate> {
+async function rate(server: Served, { requests, expected, right }: Case, ms: number, isChecked = true): Promise<Rate> {
   const end = performance.now() + ms;
   const cpu = cpuSeconds(server.pid);
   const result = await closedLoop({
@@ -88,8 +93,8 @@ async function rate(server: Served, { requests, expected }: Case, ms: number, is
     connections: CONNECTIONS,
     request: (index) => requests[index % DISTINCT]!,
     check: (reply, index) => {
-      if (isChecked) checkAnswer(reply, expected[index % DISTINCT]!);
-      else JSON.parse(reply.body.toString());
+      if (isChecked) checkAnswer(reply, expected[index % DISTINCT]!, right[index % DISTINCT]!);
+      else if (reply.status !== 200) throw new Error(`the bare server answered ${reply.status}`);
     },
     isOver: () => performance.now() >= end,
   });
