@@ -10,6 +10,8 @@ import { Draining } from './http/draining.js';
 import { addErrorReplies, answerClientError } from './http/error-replies.js';
 import { openHttpServer } from './http/http-server.js';
 import { Traffic } from './http/traffic.js';
+import { CONTENT_TYPE } from './metrics/prometheus-text.js';
+import { ServerMetrics } from './metrics/server-metrics.js';
 import { RegistryFollower } from './models/registry-follower.js';
 import { VersionCache } from './models/version-cache.js';
 import { addEndpointRoutes, predictAnswerer } from './protocols/endpoint-routes.js';
@@ -46,9 +48,11 @@ export async function startServer(options: ServerSources & ServerOptions): Promi
   const { registry, artifacts, infer, log = () => {}, ...rest } = options;
   const resolved = resolveServerOptions(rest);
   const { limits, models } = resolved;
-  const cache = new VersionCache({ ...models, artifacts, infer, log });
+  const metrics = new ServerMetrics();
+  const cache = new VersionCache({ ...models, artifacts, infer, log, observer: metrics });
   const follower = new RegistryFollower(registry, cache, log);
-  const traffic = new Traffic({ ...limits });
+  const traffic = new Traffic(limits, (exchange, isAnswered) => metrics.exchangeOver(exchange, isAnswered));
+  metrics.watch(traffic, cache, follower);
   const asks = new AskRoutes(
     traffic,
     limits.maxBodyBytes,
@@ -60,14 +64,26 @@ export async function startServer(options: ServerSources & ServerOptions): Promi
     forceCloseConnections: false,
     return503OnClosing: false,
     exposeHeadRoutes: false,
-    serverFactory: (others) => openHttpServer(limits, traffic, (exchange) => asks.take(exchange), others),
-    clientErrorHandler: answerClientError,
+    serverFactory: (others) =>
+      openHttpServer(
+        limits,
+        traffic,
+        (exchange) => asks.take(exchange),
+        others,
+        () => metrics.connectionRefused('too_many'),
+      ),
+    clientErrorHandler: (error, socket) => {
+      if (error.code !== 'ECONNRESET')
+        metrics.connectionRefused(error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'timeout' : 'malformed');
+      answerClientError(error, socket);
+    },
   });
   const draining = new Draining(app);
   addErrorReplies(app, log);
   dropBodies(app);
   addEndpointRoutes(app, follower);
   addOpenInferenceRoutes(app, follower, () => follower.isReady && !draining.isDraining);
+  app.get('/metrics', (_request, reply) => reply.type(CONTENT_TYPE).send(metrics.text()));
   await app.ready();
   const port = await listen(app.server, resolved);
   await follower.start(models.pollMs);

@@ -19,12 +19,14 @@ const KEEP_ALIVE_MS = 72_000;
  * to `others`.
  *
  * @param take - false for a request that is not for it.
+ * @param onDrop - called for each connection that is one too many.
  */
 export function openHttpServer(
   limits: ConnectionLimits,
   traffic: Traffic,
   take: (exchange: Exchange) => boolean,
   others: RequestListener,
+  onDrop: () => void,
 ): Server {
   const server = createServer({
     connectionsCheckingInterval: CHECK_MS,
@@ -50,6 +52,7 @@ export function openHttpServer(
   });
   let madeRoomAt = Number.NEGATIVE_INFINITY;
   server.on('drop', () => {
+    onDrop();
     // Clients that only keep a connection open make room for those that ask.
     if (performance.now() - madeRoomAt < CHECK_MS) return;
     madeRoomAt = performance.now();

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import type { InferenceSession, TensorValue } from '../../pipelines/contracts/infer.js';
 import type { ModelSignature } from '../../pipelines/contracts/signature.js';
@@ -16,6 +17,8 @@ export interface BatchLimits {
   readonly maxBatchRows: number;
   /** Rows that may wait; more are refused. */
   readonly maxWaitingRows: number;
+  /** Told of every run. Default: nobody is. */
+  readonly onBatch?: (rows: number, ms: number) => void;
 }
 
 const GATHER_TURNS = 3;
@@ -36,6 +39,10 @@ export class Batcher {
     this.#signature = signature;
     this.#session = session;
     this.#limits = limits;
+  }
+
+  get waitingRows(): number {
+    return this.#waitingRows;
   }
 
   /**
@@ -101,6 +108,7 @@ export class Batcher {
 
   async #runBatch(batch: readonly Waiting[]): Promise<void> {
     let outputs: Tensors;
+    const startedAt = performance.now();
     try {
       outputs = await this.#session.run(
         tensorsFromElements(
@@ -114,6 +122,12 @@ export class Batcher {
       // One request must not fail its neighbors.
       else for (const waiting of batch) await this.#runBatch([waiting]);
       return;
+    }
+    const { onBatch } = this.#limits;
+    if (onBatch !== undefined) {
+      let rows = 0;
+      for (const { elements } of batch) rows += elements.rows;
+      onBatch(rows, performance.now() - startedAt);
     }
     if (batch.length === 1) {
       batch[0]?.resolve(outputs);

@@ -37,6 +37,10 @@ export class LoadedVersion {
     this.#batcher = new Batcher(bundle.signature, warm.session, limits);
   }
 
+  get waitingRows(): number {
+    return this.#batcher.waitingRows;
+  }
+
   hold(): void {
     this.#holders += 1;
   }

@@ -8,21 +8,29 @@ import { readBundle } from './bundle.js';
 import { LoadedVersion } from './loaded-version.js';
 import { openWarmSession, type RunPlacement } from './warm-session.js';
 
-export interface VersionCacheOptions extends RunPlacement, BatchLimits {
+export interface VersionCacheOptions extends RunPlacement, Omit<BatchLimits, 'onBatch'> {
   readonly artifacts: ArtifactStore;
   readonly infer: InferenceEngine;
   /** Versions that stay loaded though no endpoint is bound to them: what was served last, and what clients ask for by number. */
   readonly idleVersions: number;
   readonly log: (message: string) => void;
+  readonly observer: CacheObserver;
 }
+
+/** Who counts what the versions do. */
+export interface CacheObserver {
+  batchRan(version: ModelName, rows: number, ms: number): void;
+  versionLoaded(version: ModelName, isLoaded: boolean, ms: number): void;
+}
+
+type ModelName = Pick<ModelVersion, 'model' | 'version'>;
 
 /** Loads that may wait for their turn; more requests for versions that are not loaded are refused. */
 const MAX_WAITING_LOADS = 16;
 /** How long a failed load is remembered, so that a broken bundle is not read for every request. */
 const FAILURE_MS = 5000;
 
-const nameOf = (version: { readonly model: string; readonly version: number }): string =>
-  `${version.model}/${version.version}`;
+const nameOf = (version: ModelName): string => `${version.model}/${version.version}`;
 
 /** The versions in memory: those that endpoints serve, pinned, and a bounded number of others, least recently used first out. */
 export class VersionCache {
@@ -59,6 +67,10 @@ export class VersionCache {
   pin(versions: readonly LoadedVersion[]): void {
     this.#pinned = new Set(versions.map(nameOf));
     this.#makeRoom();
+  }
+
+  versions(): readonly LoadedVersion[] {
+    return [...this.#loaded.values()];
   }
 
   /** Names of the versions in memory that no endpoint serves. */
@@ -110,21 +122,27 @@ export class VersionCache {
   }
 
   async #read(version: ModelVersion, name: string): Promise<LoadedVersion> {
-    const { artifacts, infer, log } = this.#options;
+    const { artifacts, infer, log, observer } = this.#options;
     const start = performance.now();
     try {
       // What is served is what was registered: every byte is hashed before it is loaded.
       await artifacts.verify(version.bundle);
       const bundle = await readBundle(await artifacts.open(version.bundle));
       const warm = await openWarmSession(bundle, infer, this.#options);
-      const loaded = new LoadedVersion(version, bundle, warm, this.#options);
-      const took = (performance.now() - start).toFixed(0);
+      const loaded = new LoadedVersion(version, bundle, warm, {
+        ...this.#options,
+        onBatch: (rows, ms) => observer.batchRan(version, rows, ms),
+      });
+      const ms = performance.now() - start;
+      observer.versionLoaded(version, true, ms);
+      const took = ms.toFixed(0);
       log(`loaded ${name} in ${took} ms (${warm.batchMs.toFixed(2)} ms a batch, ${warm.place})`);
       this.#failed.delete(name);
       this.#loaded.set(name, loaded);
       this.#makeRoom(name);
       return loaded;
     } catch (error) {
+      observer.versionLoaded(version, false, performance.now() - start);
       if (this.#failed.size > 1000) this.#failed.clear();
       this.#failed.set(name, { error, at: performance.now() });
       log(`${name} does not load: ${isMillraceError(error) ? error.message : String(error)}`);

@@ -222,6 +222,7 @@ export async function run(options: BenchOptions & { readonly ms?: number } = {})
         () => measure('rival'),
         'more',
       );
+      await rate(bare, about, ms, false);
       const limits: Rate[] = [];
       for (let time = 0; time < 3; time++) limits.push(await rate(bare, about, ms / 2, false));
       const name = `serving: ${rows} ${rows === 1 ? 'row' : 'rows'} a request`;
