@@ -19,8 +19,10 @@ function command(name: string, description: string): Command {
     .exitOverride();
 }
 
-function collect(value: string, earlier: readonly string[]): readonly string[] {
-  return [...earlier, value];
+function paramOption(): Option {
+  return new Option('-p, --param <name=value>', 'a parameter of the pipeline; may be given several times').argParser(
+    (value: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), value],
+  );
 }
 
 const version = (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
@@ -52,13 +54,13 @@ program.addCommand(
 program.addCommand(
   command('check', 'compile a pipeline twice, check its SQL against its sources, and its types')
     .argument('<file>', 'the pipeline file')
-    .option('-p, --param <name=value>', 'a parameter of the pipeline; may be given several times', collect, [])
+    .addOption(paramOption())
     .action(async (file, options) => (await import('./commands/check.js')).check(file, options)),
 );
 program.addCommand(
   command('run', 'run a pipeline')
     .argument('<file>', 'the pipeline file')
-    .option('-p, --param <name=value>', 'a parameter of the pipeline; may be given several times', collect, [])
+    .addOption(paramOption())
     .option('--no-cache', 'compute every stage again')
     .option('--from <stage>', 'compute this stage and those behind it again')
     .option('--threads <n>', 'cores to use (default: all)')

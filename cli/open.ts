@@ -38,7 +38,7 @@ export function compileTimeoutMs(): number {
 }
 
 /** `name=value` texts as an object. @throws PARAMS_INVALID */
-export function paramTexts(texts: readonly string[]): Record<string, string> {
+export function paramTexts(texts: readonly string[] = []): Record<string, string> {
   return Object.fromEntries(
     texts.map((text) => {
       const at = text.indexOf('=');

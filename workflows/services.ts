@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDiskArtifactStore } from '../connectors/artifact-store/disk-artifact-store.js';
+import { describeDiskError } from '../connectors/artifact-store/disk-errors.js';
 import { openLazySqlEngine } from '../connectors/duckdb/lazy-sql-engine.js';
 import { hashSources } from '../connectors/files/hash-sources.js';
 import { openSqliteMetadataStore } from '../connectors/metadata-store/sqlite-metadata-store.js';
@@ -34,6 +35,15 @@ export interface Services extends AsyncDisposable {
   sources(root: string, pattern: string, path: string, signal: AbortSignal): Promise<readonly SourceFile[]>;
 }
 
+/** @throws STORE_UNREADABLE, DISK_FULL */
+function makeStoreDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true });
+  } catch (error) {
+    throw describeDiskError(error, directory);
+  }
+}
+
 export interface ServicesOptions {
   /** Absolute directory of the store; made where it does not exist. */
   readonly directory: string;
@@ -48,7 +58,7 @@ export interface ServicesOptions {
  */
 export async function openServices(options: ServicesOptions): Promise<Services> {
   const { directory } = options;
-  mkdirSync(directory, { recursive: true });
+  makeStoreDirectory(directory);
   const [artifacts, metadata] = await Promise.all([
     openDiskArtifactStore(directory),
     openSqliteMetadataStore({ file: join(directory, 'metadata.sqlite'), namespace: 'default' }),

@@ -10,7 +10,7 @@ import { type CommonOptions, compileTimeoutMs, openStore, paramTexts, printJson 
 /** Compiles twice and compares, describes the SQL against its sources, and runs the project's own TypeScript compiler. */
 export async function check(
   file: string,
-  options: CommonOptions & { readonly param: readonly string[] },
+  options: CommonOptions & { readonly param?: readonly string[] },
 ): Promise<void> {
   await using services = await openStore(options);
   const prepared = await preparePipeline(services, file, {
@@ -51,7 +51,7 @@ function checkTypes(root: string): 'checked' | 'not checked (no tsconfig.json or
   throw new MillraceError('PIPELINE_DOES_NOT_COMPILE', {
     path: join(root, 'tsconfig.json'),
     expected: 'a project whose types agree',
-    received: `what tsc says:\n${stdout.trim()}\n`,
-    hint: 'Mend the types and check again.',
+    received: `${stdout.match(/^\S.*error TS\d+/gm)?.length ?? 0} errors of tsc`,
+    hint: `Mend the types and check again:\n${stdout.trim()}`,
   });
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { cp, mkdir, readdir } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
@@ -120,11 +120,12 @@ export async function exportBundle(reference: string, directory: string, options
   const version = await services.metadata.registry.version(model, selector);
   const artifact = await services.artifacts.open(version.bundle);
   const target = resolve(directory);
-  if (existsSync(target) && (await readdir(target)).length > 0) {
+  const occupied = await occupantOf(target);
+  if (occupied !== null) {
     throw new MillraceError('CONFIG_INVALID', {
       path: directory,
       expected: 'an empty or new directory',
-      received: 'one with files in it',
+      received: occupied,
       hint: 'Name another one.',
     });
   }
@@ -132,6 +133,13 @@ export async function exportBundle(reference: string, directory: string, options
   for (const file of artifact.manifest.files)
     await cp(`${artifact.directory}/${file.path}`, `${target}/${file.path}`, { mode: 0 });
   done(options, { model, version: version.version, directory: target });
+}
+
+/** What keeps a bundle from being written to a place; null: nothing. */
+async function occupantOf(target: string): Promise<string | null> {
+  if (!existsSync(target)) return null;
+  if (!statSync(target).isDirectory()) return 'a file';
+  return (await readdir(target)).length > 0 ? 'one with files in it' : null;
 }
 
 function byHand(reason: string): Decision {

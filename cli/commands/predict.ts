@@ -32,9 +32,10 @@ function parseRows(content: string, file: string): readonly Record<string, unkno
     return (Array.isArray(value) ? value : [value]) as Record<string, unknown>[];
   } catch (cause) {
     throw new MillraceError('REQUEST_INVALID', {
-      path: file,
+      path: file === '-' ? 'stdin' : file,
       expected: 'a JSON array of rows',
       received: `text that is no JSON (${(cause as Error).message})`,
+      hint: 'Write [{ "feature": value, … }, …].',
       cause,
     });
   }

@@ -13,7 +13,7 @@ import { RunProgress } from '../render/progress.js';
 import { renderRun, runObject } from '../render/run-summary.js';
 
 interface RunOptions extends CommonOptions {
-  readonly param: readonly string[];
+  readonly param?: readonly string[];
   readonly cache: boolean;
   readonly from?: string;
   readonly threads?: string;

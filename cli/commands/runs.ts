@@ -35,7 +35,11 @@ export async function list(
     return;
   }
   if (found.length === 0) {
-    process.stdout.write('No runs yet. Start one with: millrace run FILE\n');
+    process.stdout.write(
+      options.pipeline === undefined
+        ? 'No runs yet. Start one with: millrace run FILE\n'
+        : `No runs of a pipeline '${options.pipeline}'. All runs: millrace runs list\n`,
+    );
     return;
   }
   process.stdout.write(

@@ -14,11 +14,18 @@ export function describeDiskError(error: unknown, path: string): unknown {
       cause: error,
     });
   }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR' || code === 'EIO') {
+  if (
+    code === 'EACCES' ||
+    code === 'EPERM' ||
+    code === 'EROFS' ||
+    code === 'ENOTDIR' ||
+    code === 'EEXIST' ||
+    code === 'EIO'
+  ) {
     return new MillraceError('STORE_UNREADABLE', {
       path,
       expected: 'a store that can be read and written',
-      received: code,
+      received: code === 'EEXIST' ? 'a file in its place' : code,
       hint: 'Check the path and its permissions.',
       cause: error,
     });

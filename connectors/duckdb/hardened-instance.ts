@@ -42,6 +42,8 @@ export class InstanceMaker {
           `SET GLOBAL memory_limit = '${limits.memoryLimitMb}MiB'`,
           `SET GLOBAL temp_directory = ${quoteLiteral(limits.temporaryDirectory ?? '')}`,
           "SET GLOBAL TimeZone = 'UTC'",
+          // A compressed CSV is estimated at tens of rows; below this many, an ASOF join compares every pair (60 s for 2 s).
+          'SET asof_loop_join_threshold = 0',
           'SET enable_progress_bar = true',
           'SET enable_progress_bar_print = false',
           `SET GLOBAL allowed_directories = ${listLiteral(limits.directories)}`,

@@ -168,10 +168,15 @@ async function areUnchanged(files: readonly FileState[]): Promise<boolean> {
   }
 }
 
+const fileEnding = /(\.pipeline)?\.[cm]?[jt]s$/;
+
 function notFound(file: string, path: string): MillraceError {
   const directory = dirname(path);
   const names = existsSync(directory) ? readdirSync(directory).filter((name) => /\.[cm]?[jt]s$/.test(name)) : [];
-  const nearest = nearestName(basename(path), names);
+  // What all pipeline files end in makes no two names alike.
+  const stems = new Map(names.map((name) => [name.replace(fileEnding, ''), name]));
+  const stem = nearestName(basename(path).replace(fileEnding, ''), stems.keys());
+  const nearest = stem === null ? null : stems.get(stem)!;
   return new MillraceError('PIPELINE_NOT_FOUND', {
     path: file,
     expected: 'a pipeline file',

@@ -39,7 +39,8 @@ async function compile({ code, file, externals, root, params, times }: CompileRe
     const plans = Array.from({ length: times }, () => compilePlan(pipeline, values, (run) => exports.get(run) ?? null));
     return { kind: 'plans', plans };
   } catch (error) {
-    const wrapped = error instanceof Error && 'expected' in error && 'code' in error ? error : thrown(error, file);
+    const wrapped =
+      error instanceof Error && 'expected' in error && 'code' in error ? error : thrown(error, file, code);
     return { kind: 'error', error: serializeError(wrapped) };
   }
 }
@@ -57,14 +58,27 @@ function pipelineOf(loaded: Record<string, unknown>, file: string): Pipeline {
   return value as Pipeline;
 }
 
-function thrown(error: unknown, file: string): MillraceError {
+function thrown(error: unknown, file: string, code: string): MillraceError {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return new MillraceError('PIPELINE_THROWS', {
     path: file,
     expected: 'a pipeline file that evaluates',
-    received: `an error it threw (${text})`,
-    hint: 'Mend it; the stack is in the details.',
+    received: `an error it threw${placeOf(error, file, code)} (${text})`,
+    hint: 'Mend it and run again.',
     cause: error,
     details: { stack: error instanceof Error ? error.stack : null },
   });
+}
+
+/** The user's file and statement that the first frame in the bundle stands for: a bundle's own line numbers tell nobody anything. */
+function placeOf(error: unknown, file: string, code: string): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  const frame = stack.split('\n').find((line) => line.includes(`${file}:`));
+  const at = frame === undefined ? null : /:(\d+):\d+\)?$/.exec(frame);
+  if (at === null) return '';
+  const lines = code.split('\n').slice(0, Number(at[1]));
+  const statement = (lines.at(-1) ?? '').trim();
+  // esbuild heads each module with its path.
+  const module = lines.findLast((line) => /^\s*\/\/ \S+\.[cm]?[jt]sx?$/.test(line));
+  return `${module === undefined ? '' : ` in ${module.trim().slice(3)}`} at \`${statement.slice(0, 120)}\``;
 }

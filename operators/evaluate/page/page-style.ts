@@ -59,5 +59,6 @@ td.wide { width: 55%; min-width: 140px; } td.share { width: 14%; min-width: 70px
 .matrix.dense th, .matrix.dense td { padding: 3px 5px; font-size: 12px; min-width: 0; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 20px; margin: 0; font-size: 14px; }
 dt { color: var(--quiet); } dd { margin: 0; overflow-wrap: anywhere; }
+@media (max-width: 640px) { .bars tbody th { min-width: 7em; } td.wide { width: 30%; min-width: 70px; } }
 @media print { body { background: #fff; } figure, .tiles li { break-inside: avoid; } }
 `;

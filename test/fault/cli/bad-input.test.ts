@@ -184,7 +184,7 @@ import { z } from 'zod';
         exitCode: 2,
         code: 'PIPELINE_THROWS',
         message:
-          'pipeline.ts: expected a pipeline file that evaluates; received an error it threw (Error: the cat is out). Mend it; the stack is in the details.',
+          'pipeline.ts: expected a pipeline file that evaluates; received an error it threw in pipeline.ts at `throw new Error("the cat is out");` (Error: the cat is out). Mend it and run again.',
       },
     ],
     [

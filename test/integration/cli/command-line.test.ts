@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runCli, runJson, temporaryDirectory } from '../../support/cli.js';
@@ -38,4 +39,32 @@ test('models history and models export refuse what names no model', async () => 
       stderr: `model: expected '<model>@<alias or version>'; received '${reference}'.\n`,
     });
   }
+});
+
+test('a file in the place of the store is named', async () => {
+  await using place = await temporaryDirectory();
+  const file = join(place.path, 'file.csv');
+  await writeFile(file, '');
+  expect(await runCli(['runs', 'list', '--store', file])).toMatchObject({
+    code: 1,
+    stderr: `${file}: expected a store that can be read and written; received a file in its place. Check the path and its permissions.\n`,
+  });
+});
+
+test('runs list says which pipeline has no runs', async () => {
+  await using place = await temporaryDirectory();
+  expect(await runCli(['runs', 'list', '--pipeline', 'churn', '--store', join(place.path, 'store')])).toMatchObject({
+    code: 0,
+    stdout: "No runs of a pipeline 'churn'. All runs: millrace runs list\n",
+  });
+});
+
+test('predict names stdin where it is no JSON', async () => {
+  await using place = await temporaryDirectory();
+  const { code, stderr } = await runCli(['predict', 'churn', '-', '--store', place.path]);
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr:
+      'stdin: expected a JSON array of rows; received text that is no JSON (Unexpected end of JSON input). Write [{ "feature": value, … }, …].\n',
+  });
 });
