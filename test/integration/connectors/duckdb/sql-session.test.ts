@@ -22,6 +22,12 @@ test('names the version that keys hold', () => {
   expect(engine.version).toMatch(/^duckdb 1\.5\.5/);
 });
 
+test('an ASOF join sorts both sides, however few rows DuckDB expects', async () => {
+  await using session = await engine.open({ readable: [], writable: [] });
+  const { rows } = await session.query("SELECT current_setting('asof_loop_join_threshold') AS threshold", []);
+  expect(rows).toEqual([{ threshold: 0n }]);
+});
+
 test('binds values with their types', async () => {
   await using session = await engine.open({ readable: [], writable: [] });
   const { rows } = await session.query(
