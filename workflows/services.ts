@@ -10,12 +10,14 @@ import type { ArtifactStore } from '../pipelines/contracts/artifacts.js';
 import type { OpenEventLog } from '../pipelines/contracts/events.js';
 import type { InferenceEngine } from '../pipelines/contracts/infer.js';
 import type { MetadataStore } from '../pipelines/contracts/metadata.js';
-import type { CustomRunner, KeyContext, SourceFile } from '../pipelines/contracts/operator.js';
+import type { CustomRunner, KeyContext, Operator, SourceFile } from '../pipelines/contracts/operator.js';
 import type { SqlEngine } from '../pipelines/contracts/sql.js';
 import { createCustomRunner } from './children/custom-runner.js';
 import { engineVersions } from './engine-versions.js';
 import { memoizedSqlEngine } from './memoized-sql-engine.js';
 import { operatorDigest } from './operator-digests.js';
+import { operators } from './operators.js';
+import { sweepScratch } from './stages/scratch-folders.js';
 import type { KeyEnvironment } from './stages/stage-key.js';
 
 /** Everything outside the process that stages, the CLI and the server use, opened on one store directory. */
@@ -27,6 +29,8 @@ export interface Services extends AsyncDisposable {
   readonly sql: SqlEngine;
   readonly infer: InferenceEngine;
   readonly custom: CustomRunner;
+  /** Every operator by the name that plans use. */
+  readonly operators: Readonly<Record<string, Operator>>;
   readonly events: OpenEventLog;
   readonly keyEnvironment: Omit<KeyEnvironment, 'context' | 'deviceClass'>;
   /** Cancelled by the signal, as all that it hands out. */
@@ -63,7 +67,7 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
     openDiskArtifactStore(directory),
     openSqliteMetadataStore({ file: join(directory, 'metadata.sqlite'), namespace: 'default' }),
   ]);
-  await artifacts.sweep();
+  await Promise.all([artifacts.sweep(), sweepScratch(directory, metadata)]);
   const sql = memoizedSqlEngine(
     openLazySqlEngine({
       threads: options.threads,
@@ -87,7 +91,8 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
     metadata,
     sql,
     infer,
-    custom: createCustomRunner({ artifacts, memoryLimitMb: options.memoryLimitMb }),
+    operators,
+    custom: createCustomRunner(artifacts),
     events: async (path) => (await import('../connectors/tensorboard/event-log.js')).openEventLog(path),
     keyEnvironment: {
       operatorDigest,

@@ -1,5 +1,3 @@
-import { appendFileSync, closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
-import { join } from 'node:path';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import type { Placement } from '../../pipelines/contracts/operator.js';
 import { preparePipeline } from '../../workflows/bundle/prepare-pipeline.js';
@@ -7,6 +5,7 @@ import { checkPlan } from '../../workflows/check/check-plan.js';
 import { type RunResult, resumeRun, startRun } from '../../workflows/embedded/run-plan.js';
 import type { Services } from '../../workflows/services.js';
 import type { RunEvent } from '../../workflows/stages/stage-options.js';
+import { eventLogger } from '../event-logger.js';
 import { exitCodeOf } from '../exit.js';
 import { type CommonOptions, compileTimeoutMs, integerOption, openStore, paramTexts, printJson } from '../open.js';
 import { RunProgress } from '../render/progress.js';
@@ -80,45 +79,6 @@ async function withInterrupt(
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
   }
-}
-
-/** One JSON line an event in records/<run>/run.log: what `runs logs` shows. */
-function eventLogger(directory: string): (event: RunEvent) => void {
-  let file: string | null = null;
-  let lastProgress = 0;
-  return (event) => {
-    if (event.kind === 'run') {
-      const records = join(directory, 'records', event.run);
-      mkdirSync(records, { recursive: true });
-      file = join(records, 'run.log');
-      if (endsTorn(file)) appendFileSync(file, '\n');
-    }
-    if (file === null) return;
-    if (event.kind === 'stageProgress') {
-      if (Date.now() - lastProgress < 1000) return;
-      lastProgress = Date.now();
-    }
-    appendFileSync(file, `${JSON.stringify({ at: new Date().toISOString(), ...logged(event) })}\n`);
-  };
-}
-
-/** Whether a kill or a full disk cut the last line: what a resumed run adds must not go on in it. */
-function endsTorn(file: string): boolean {
-  if (!existsSync(file)) return false;
-  const descriptor = openSync(file, 'r');
-  try {
-    const { size } = fstatSync(descriptor);
-    const last = Buffer.alloc(1);
-    return size > 0 && readSync(descriptor, last, 0, 1, size - 1) === 1 && last.toString('latin1') !== '\n';
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function logged(event: RunEvent): object {
-  if (event.kind !== 'stageFinished') return event;
-  const { stage, status, durationMs, error } = event.record;
-  return { kind: event.kind, stage, status, durationMs, error: error?.message ?? null };
 }
 
 function placementOf(options: { readonly threads?: string; readonly device?: string }): Partial<Placement> {

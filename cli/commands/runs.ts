@@ -123,11 +123,13 @@ function readable(line: string): string {
   if (parsed === null) return line;
   const { at, kind, stage, ...rest } = parsed;
   const text =
-    kind === 'stageProgress'
-      ? (rest['progress'] as { message: string }).message
-      : kind === 'stageFinished'
-        ? `${String(rest['status'])} after ${Number(rest['durationMs']).toFixed(0)} ms${rest['error'] ? `: ${String(rest['error'])}` : ''}`
-        : String(rest['message'] ?? kind);
+    kind === 'run'
+      ? `run ${String(rest['run'])} of ${String(rest['pipeline'])}`
+      : kind === 'stageProgress'
+        ? (rest['progress'] as { message: string }).message
+        : kind === 'stageFinished'
+          ? `${String(rest['status'])} after ${Number(rest['durationMs']).toFixed(0)} ms${rest['error'] ? `: ${String(rest['error'])}` : ''}`
+          : String(rest['message'] ?? kind);
   return `${at}  ${(stage ?? '').padEnd(20)}  ${text}`;
 }
 

@@ -19,6 +19,8 @@ export class RunProgress {
   readonly #isLive: boolean;
   readonly #active = new Map<string, string>();
   readonly #lastPlain = new Map<string, number>();
+  /** What stands before the stages of a nested run: the stage that spawned it, and its number there. */
+  readonly #prefixes = new Map<string, string>();
   #width = 10;
 
   constructor(private readonly stream: NodeJS.WriteStream = process.stderr) {
@@ -28,15 +30,24 @@ export class RunProgress {
   onEvent(event: RunEvent): void {
     switch (event.kind) {
       case 'run':
-        this.#width = Math.min(32, Math.max(...event.stages.map((stage) => stage.id.length)));
-        this.#line(`${pc.bold(event.pipeline)} ${pc.dim(`run ${event.run}`)}`);
+        if (event.parent === null) {
+          this.#width = Math.min(32, Math.max(...event.stages.map((stage) => stage.id.length)));
+          this.#line(`${pc.bold(event.pipeline)} ${pc.dim(`run ${event.run}`)}`);
+        } else {
+          const spawner = `${this.#label(event.parent.run, event.parent.stage)}[${event.parent.index}]`;
+          this.#prefixes.set(event.run, `${spawner}/`);
+          this.#line(`    ${spawner.padEnd(this.#width)}  ${pc.dim(`run ${event.run} of ${event.pipeline}`)}`);
+        }
         return;
-      case 'stageStarted':
-        this.#active.set(event.stage, event.operator);
-        if (!this.#isLive) this.#lastPlain.set(event.stage, Date.now());
+      case 'stageStarted': {
+        const label = this.#label(event.run, event.stage);
+        this.#active.set(label, event.operator);
+        if (!this.#isLive) this.#lastPlain.set(label, Date.now());
         this.#draw();
         return;
+      }
       case 'stageProgress': {
+        const label = this.#label(event.run, event.stage);
         const { fraction, message, etaMs } = event.progress;
         const parts = [
           fraction === null ? '' : `${String(Math.floor(fraction * 100)).padStart(3)}%`,
@@ -44,32 +55,38 @@ export class RunProgress {
           etaMs === undefined || etaMs === null ? '' : `${formatDuration(etaMs)} left`,
         ];
         const text = parts.filter((part) => part !== '').join(' · ');
-        this.#active.set(event.stage, text);
+        this.#active.set(label, text);
         if (this.#isLive) this.#draw();
-        else if (Date.now() - (this.#lastPlain.get(event.stage) ?? 0) >= 2000) {
-          this.#lastPlain.set(event.stage, Date.now());
-          this.#line(`  … ${event.stage.padEnd(this.#width)}  ${text}`);
+        else if (Date.now() - (this.#lastPlain.get(label) ?? 0) >= 2000) {
+          this.#lastPlain.set(label, Date.now());
+          this.#line(`  … ${label.padEnd(this.#width)}  ${text}`);
         }
         return;
       }
       case 'stageLog':
-        this.#line(`    ${event.stage.padEnd(this.#width)}  ${pc.dim(event.message)}`);
+        this.#line(`    ${this.#label(event.run, event.stage).padEnd(this.#width)}  ${pc.dim(event.message)}`);
         return;
       case 'stageRetry':
         this.#line(
-          `  ${pc.yellow('↻')} ${event.stage.padEnd(this.#width)}  ${event.message} Tries again in ${event.delayMs} ms.`,
+          `  ${pc.yellow('↻')} ${this.#label(event.run, event.stage).padEnd(this.#width)}  ${event.message} Tries again in ${event.delayMs} ms.`,
         );
         return;
-      case 'stageFinished':
-        this.#active.delete(event.record.stage);
-        this.#line(stageLine(event.record, this.#width));
+      case 'stageFinished': {
+        const label = this.#label(event.run, event.record.stage);
+        this.#active.delete(label);
+        this.#line(stageLine(event.record, label.padEnd(this.#width)));
         return;
+      }
     }
   }
 
   close(): void {
     this.#active.clear();
     if (this.#isLive) logUpdate.clear();
+  }
+
+  #label(run: string, stage: string): string {
+    return `${this.#prefixes.get(run) ?? ''}${stage}`;
   }
 
   #line(text: string): void {
@@ -88,10 +105,10 @@ export class RunProgress {
   }
 }
 
-function stageLine(record: StageRecord, width: number): string {
+function stageLine(record: StageRecord, label: string): string {
   const time = record.status === 'succeeded' || record.status === 'failed' ? formatDuration(record.durationMs) : '';
   const error = record.error === null ? '' : `\n    ${pc.red(record.error.message)}`;
-  return `  ${marks[record.status] ?? ' '} ${record.stage.padEnd(width)}  ${record.status.padEnd(9)} ${pc.dim(time)}${error}`;
+  return `  ${marks[record.status] ?? ' '} ${label}  ${record.status.padEnd(9)} ${pc.dim(time)}${error}`;
 }
 
 /** 340 ms, 2.4 s, 3 min 12 s. */

@@ -39,6 +39,7 @@ export const customOperator = defineOperator<z.output<typeof options>>({
       options: own,
       root: context.root,
       output,
+      placement: context.placement,
       signal: context.signal,
     });
     const source = { format: 'arrow' as const, path: result.file, columns: null };

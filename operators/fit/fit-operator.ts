@@ -26,6 +26,7 @@ type FitOptions = z.output<typeof options>;
 export const fitOperator = defineOperator<FitOptions>({
   name: 'fit',
   class: 'pure',
+  resumes: true,
   options,
   outputs: { model: 'model' },
   weight: 'train',

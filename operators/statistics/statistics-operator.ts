@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MillraceError } from '../../pipelines/contracts/errors.js';
+import { MillraceError, nearestName, throwProblems } from '../../pipelines/contracts/errors.js';
 import type { Json } from '../../pipelines/contracts/json.js';
 import { defineOperator, type OperatorContext } from '../../pipelines/contracts/operator.js';
 import type { SlotValue, StatisticsDocument } from '../../pipelines/contracts/training.js';
@@ -215,6 +215,25 @@ function checkClasses({ label }: StatisticsOptions, column: Column, classes: rea
       hint: "Write task: 'multiclass'.",
     });
   }
+  throwProblems(unknownClasses(label.weightedClasses ?? [], column, classes));
+}
+
+/** Weights of classes that no row has would silently count for nothing. A bool's were checked with the plan. */
+function unknownClasses(weighted: readonly string[], column: Column, classes: readonly string[]): MillraceError[] {
+  if (column.type.kind === 'bool') return [];
+  const isNumber = column.type.kind !== 'string';
+  const shown = [...classes.slice(0, 20).map((name) => `'${name}'`), ...(classes.length > 20 ? ['…'] : [])].join(', ');
+  return weighted
+    .filter((name) => !classes.includes(isNumber ? String(Number(name)) : name))
+    .map((name) => {
+      const nearest = isNumber ? null : nearestName(name, classes);
+      return new MillraceError('DATA_OUT_OF_RANGE', {
+        path: `fit.loss.classWeights.${name}`,
+        expected: `a class that ${column.name} has in the train split (${shown})`,
+        received: `'${name}'`,
+        hint: nearest === null ? 'Remove it, or look at the SQL that makes the label.' : `Did you mean '${nearest}'?`,
+      });
+    });
 }
 
 function slotValue(

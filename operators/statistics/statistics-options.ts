@@ -32,7 +32,12 @@ const slotSchema: z.ZodType<SlotSpec> = z.strictObject({
 export const statisticsOptions = z.strictObject({
   split: splitSchema,
   slots: z.array(slotSchema),
-  label: z.strictObject({ columns: z.array(z.string()).min(1), task: z.enum(['binary', 'multiclass', 'regression']) }),
+  label: z.strictObject({
+    columns: z.array(z.string()).min(1),
+    task: z.enum(['binary', 'multiclass', 'regression']),
+    /** Classes that the loss weights: the train split must have them. */
+    weightedClasses: z.array(z.string()).exactOptional(),
+  }),
   /** The raw feature columns: their numbers are checked, whether or not a slot reads them. */
   inputs: z.array(z.string()),
 });

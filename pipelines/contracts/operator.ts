@@ -55,6 +55,8 @@ export interface CustomRunner {
     readonly root: string;
     /** A directory for the child's Parquet file. */
     readonly output: string;
+    /** What the stage may take: bounds the child's DuckDB. */
+    readonly placement: Placement;
     readonly signal: AbortSignal;
   }): Promise<{ readonly rows: number; readonly file: string }>;
 }
@@ -82,7 +84,7 @@ export interface OperatorContext {
   readonly events: OpenEventLog;
   /** A directory for event files, HTML and logs of this stage: records, outside the claim of equal bytes. */
   readonly records: string;
-  /** A directory that outlives attempts of this key (checkpoints); removed after success. */
+  /** A directory for this stage alone. Where the operator `resumes`, it outlives the attempts of its key until one succeeds. */
   readonly scratch: string;
   readonly signal: AbortSignal;
   /** The runs that this stage spawned, by index, once they are settled; empty before. */
@@ -143,6 +145,8 @@ export interface Operator<O = unknown> {
   readonly weight: 'light' | 'sql' | 'train';
   /** Versions of engines whose results it holds: parts of the key. */
   readonly engines: readonly EngineName[];
+  /** true for a pure operator that goes on from what it finds in its scratch folder, which then outlives a failure or a kill. */
+  readonly resumes?: boolean;
   /** false where `keyParts` says itself how the options count, as SQL without its layout. Default true. */
   readonly optionsInKey?: boolean;
   /**

@@ -48,6 +48,8 @@ export interface FitNode {
   readonly fit: FitGraph;
   readonly inputs: readonly string[];
   readonly labels: readonly string[];
+  /** Classes that the loss weights by name; the data says whether the label has them. */
+  readonly weightedClasses: readonly string[];
   readonly training: ResolvedTraining;
   readonly device: 'auto' | 'cpu' | 'cuda';
 }

@@ -51,6 +51,7 @@ export function fit<
       fit: traced,
       inputs: Object.keys(written.inputs),
       labels,
+      weightedClasses: Object.keys(written.loss?.classWeights ?? {}).sort(),
       training,
       device: written.device ?? 'auto',
     },

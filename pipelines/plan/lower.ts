@@ -156,7 +156,16 @@ function lowerFit(node: FitNode, id: string, context: LowerContext): readonly Dr
       'statistics',
       'pure',
       { dataset },
-      { split, slots: json(slots), label: { columns: json(node.labels), task: task.kind }, inputs: json(node.inputs) },
+      {
+        split,
+        slots: json(slots),
+        label: {
+          columns: json(node.labels),
+          task: task.kind,
+          ...(node.weightedClasses.length === 0 ? {} : { weightedClasses: json(node.weightedClasses) }),
+        },
+        inputs: json(node.inputs),
+      },
     ),
     draft(
       `${id}/feed`,

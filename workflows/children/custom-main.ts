@@ -1,6 +1,5 @@
 // The child of a custom stage: opens the inputs in its own DuckDB, calls the user's function, writes what it returns as Arrow.
 import { createWriteStream } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline as pipe } from 'node:stream/promises';
@@ -44,7 +43,7 @@ async function runCustom(request: CustomRequest): Promise<CustomResponse> {
   const loaded = await loadBundle(request.code, request.file, request.externals, request.root, own);
   const run = loaded['run'] as CustomFunction;
   const engine = openSqlEngine({
-    threads: availableParallelism(),
+    threads: request.threads,
     memoryLimitMb: request.memoryLimitMb,
     temporaryDirectory: request.output,
   });

@@ -26,6 +26,8 @@ export interface CustomRequest {
   readonly columns: readonly Column[];
   readonly options: Json;
   readonly output: string;
+  /** Of the child's DuckDB. */
+  readonly threads: number;
   readonly memoryLimitMb: number;
 }
 
@@ -36,13 +38,10 @@ export type CustomResponse =
 const graceMs = 2000;
 
 /** Runs custom stages in child processes; a child ends with its parent, and on cancellation by SIGTERM, then SIGKILL. */
-export function createCustomRunner(options: {
-  readonly artifacts: ArtifactStore;
-  readonly memoryLimitMb: number;
-}): CustomRunner {
+export function createCustomRunner(artifacts: ArtifactStore): CustomRunner {
   return {
     async run(request) {
-      const bundle = await options.artifacts.open(request.bundle);
+      const bundle = await artifacts.open(request.bundle);
       const { externals } = bundle.manifest.meta as unknown as { externals: ExternalPackage[] };
       await mkdir(request.output, { recursive: true });
       const inputs = Object.fromEntries(
@@ -69,7 +68,8 @@ export function createCustomRunner(options: {
           columns: request.columns,
           options: request.options,
           output: request.output,
-          memoryLimitMb: options.memoryLimitMb,
+          threads: request.placement.threads,
+          memoryLimitMb: request.placement.memoryLimitMb,
         },
         request.signal,
       );

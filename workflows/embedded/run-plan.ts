@@ -34,7 +34,7 @@ export interface RunPlanOptions {
   readonly placement?: Partial<Placement>;
   readonly signal: AbortSignal;
   readonly onEvent: (event: RunEvent) => void;
-  readonly parent?: { readonly run: string; readonly stage: string };
+  readonly parent?: { readonly run: string; readonly stage: string; readonly index: number };
 }
 
 const runLeaseTtlMs = 15_000;
@@ -72,7 +72,7 @@ export async function startRun(
     bundle: options.bundle,
     params: plan.plan.params as Json,
     root: options.root,
-    parent: options.parent ?? null,
+    parent: null,
     options: { useCache: options.useCache, from: options.from, device: options.placement?.device ?? 'auto' },
   });
   return driveRun(services, run, plan.plan, options);
@@ -152,6 +152,7 @@ async function driveRun(services: Services, run: RunRecord, plan: Plan, options:
     run: run.id,
     pipeline: plan.pipeline,
     stages: plan.stages.map(({ id, operator }) => ({ id, operator })),
+    parent: options.parent ?? null,
   });
   const stageOptions: StageOptions = {
     run: run.id,
@@ -214,7 +215,7 @@ async function spawnRun(
   const plan = parsePlan(spawn.kind === 'plan' ? text : text.replaceAll('"$index"', String(index)));
   const memo = `${parent}/${stage}/${digest}/${index}`;
   const known = (await services.metadata.memo('child', memo)) as string | null;
-  const childOptions = { ...options, from: null, parent: { run: parent, stage } };
+  const childOptions = { ...options, from: null, parent: { run: parent, stage, index } };
   let result: RunResult;
   if (known !== null) {
     const earlier = await services.metadata.run(known);

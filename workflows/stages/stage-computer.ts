@@ -11,14 +11,14 @@ import type {
   StageInput,
 } from '../../pipelines/contracts/operator.js';
 import type { Spawn, WaitFor } from '../../pipelines/drive/drive-plan.js';
-import { digestOf } from '../../pipelines/plan/digest.js';
 import type { PlanStage } from '../../pipelines/plan/schema.js';
 import type { Services } from '../services.js';
 import { abortableDelay } from './abortable-delay.js';
 import { keyReason } from './key-reason.js';
+import { ScratchFolder } from './scratch-folders.js';
 import { type Slots, slotsOf } from './slots.js';
 import { inputParts, type StageKey, stageKey } from './stage-key.js';
-import type { StageOptions } from './stage-options.js';
+import type { StageEvent, StageOptions } from './stage-options.js';
 
 const maxAttempts = 4;
 const leaseTtlMs = 30_000;
@@ -108,7 +108,7 @@ export class StageComputer {
       if (found !== null) return found;
       const lease = await this.services.metadata.acquireLease(`key/${key.key}`, leaseTtlMs);
       if (lease === null) {
-        this.options.onEvent({
+        this.#tell({
           kind: 'stageLog',
           stage: stage.id,
           message: 'another run computes the same stage: waiting for it',
@@ -135,6 +135,7 @@ export class StageComputer {
           summary: done.summary,
           metrics: done.metrics,
         });
+        await this.#scratch(work).remove();
         return {
           ...done,
           outputs: kept.outputs,
@@ -147,17 +148,24 @@ export class StageComputer {
   }
 
   async #compute(work: StageWork, signal: AbortSignal): Promise<OperatorResult> {
-    const { operator, stage, options, inputs, key, attempt } = work;
-    const scratch = this.scratch(key);
+    const { operator, stage, options, inputs, attempt } = work;
+    const scratch = this.#scratch(work);
     const records = join(this.services.directory, 'records', this.options.run, ...stage.id.split('/'));
     const compute = async (): Promise<OperatorResult> => {
       signal.throwIfAborted();
-      this.options.onEvent({ kind: 'stageStarted', stage: stage.id, operator: stage.operator, attempt });
-      await mkdir(scratch, { recursive: true });
+      this.#tell({ kind: 'stageStarted', stage: stage.id, operator: stage.operator, attempt });
+      await scratch.create();
       await mkdir(records, { recursive: true });
-      return this.#withRetries(stage, signal, (tries) =>
-        operator.run(this.#context(work, attempt * 100 + tries, scratch, records, signal), { options, inputs }),
-      );
+      try {
+        return await this.#withRetries(stage, signal, (tries) =>
+          operator.run(this.#context(work, attempt * 100 + tries, scratch.directory, records, signal), {
+            options,
+            inputs,
+          }),
+        );
+      } finally {
+        if (operator.resumes !== true) await scratch.remove();
+      }
     };
     return operator.weight === 'light' ? compute() : this.#slots[operator.weight].run(signal, compute);
   }
@@ -174,15 +182,24 @@ export class StageComputer {
       } catch (error) {
         if (signal.aborted || !isMillraceError(error) || !error.retryable || tries >= maxAttempts) throw error;
         const delayMs = 200 * 2 ** (tries - 1);
-        this.options.onEvent({ kind: 'stageRetry', stage: stage.id, message: error.message, delayMs });
+        this.#tell({ kind: 'stageRetry', stage: stage.id, message: error.message, delayMs });
         await abortableDelay(delayMs, signal);
       }
     }
   }
 
-  /** Outlives attempts of a key, so that training goes on where it was; goes after the result is in the journal. */
-  scratch(key: StageKey): string {
-    return join(this.services.directory, 'scratch', digestOf(key.key).slice(0, 32));
+  #scratch({ operator, stage, key }: StageWork): ScratchFolder {
+    const { run } = this.options;
+    // Who computes a pure stage holds its key's lease; others may share a key with a run beside them.
+    const used =
+      operator.class === 'pure'
+        ? { key: key.key, lease: `key/${key.key}` }
+        : { key: `act/${run}/${stage.id}`, lease: `run/${run}` };
+    return new ScratchFolder(this.services.directory, { ...used, resumes: operator.resumes === true });
+  }
+
+  #tell(event: StageEvent): void {
+    this.options.onEvent({ ...event, run: this.options.run });
   }
 
   #context(
@@ -210,8 +227,8 @@ export class StageComputer {
       signal,
       children,
       sources: (pattern, path) => this.services.sources(this.options.root, pattern, path, signal),
-      progress: (progress) => this.options.onEvent({ kind: 'stageProgress', stage: stage.id, progress }),
-      log: (message) => this.options.onEvent({ kind: 'stageLog', stage: stage.id, message }),
+      progress: (progress) => this.#tell({ kind: 'stageProgress', stage: stage.id, progress }),
+      log: (message) => this.#tell({ kind: 'stageLog', stage: stage.id, message }),
     };
   }
 

@@ -1,19 +1,25 @@
 import type { StageRecord } from '../../pipelines/contracts/metadata.js';
 import type { Placement, Progress } from '../../pipelines/contracts/operator.js';
 
-/** What a run tells while it goes on. */
-export type RunEvent =
-  | {
-      readonly kind: 'run';
-      readonly run: string;
-      readonly pipeline: string;
-      readonly stages: readonly { readonly id: string; readonly operator: string }[];
-    }
+/** What a stage tells while it runs. */
+export type StageEvent =
   | { readonly kind: 'stageStarted'; readonly stage: string; readonly operator: string; readonly attempt: number }
   | { readonly kind: 'stageProgress'; readonly stage: string; readonly progress: Progress }
   | { readonly kind: 'stageLog'; readonly stage: string; readonly message: string }
   | { readonly kind: 'stageRetry'; readonly stage: string; readonly message: string; readonly delayMs: number }
   | { readonly kind: 'stageFinished'; readonly record: StageRecord };
+
+/** What a run tells while it goes on, nested runs too: each event says whose it is. */
+export type RunEvent = { readonly run: string } & (
+  | {
+      readonly kind: 'run';
+      readonly pipeline: string;
+      readonly stages: readonly { readonly id: string; readonly operator: string }[];
+      /** The stage that spawned it, and its number there; null for a run that stands by itself. */
+      readonly parent: { readonly run: string; readonly stage: string; readonly index: number } | null;
+    }
+  | StageEvent
+);
 
 export interface StageOptions {
   readonly run: string;

@@ -1,11 +1,9 @@
-import { rm } from 'node:fs/promises';
 import type { Artifact } from '../../pipelines/contracts/artifacts.js';
 import { isMillraceError, MillraceError, serializeError } from '../../pipelines/contracts/errors.js';
 import type { StageRecord, StageStatus } from '../../pipelines/contracts/metadata.js';
 import type { ChildRun, StageInput } from '../../pipelines/contracts/operator.js';
 import type { StageOutcome } from '../../pipelines/drive/drive-plan.js';
 import type { Plan, PlanStage } from '../../pipelines/plan/schema.js';
-import { operators } from '../operators.js';
 import type { Services } from '../services.js';
 import { type Settled, StageComputer } from './stage-computer.js';
 import type { StageKey } from './stage-key.js';
@@ -44,6 +42,7 @@ export class StageRunner {
     const before = this.#records.get(id);
     if (before !== undefined && good.has(before.status) && (await this.#computer.isWhole(before.outputs)))
       return { status: before.status };
+    const { operators } = this.services;
     const operator = operators[stage.operator];
     if (operator === undefined) {
       throw new MillraceError('PLAN_INVALID', {
@@ -96,8 +95,6 @@ export class StageRunner {
     }
     // Outside the try: a stage that ended well is never rewritten as failed.
     const { status, outputs, summary, reason } = settled;
-    // First, for a stage that is noted as finished is never looked at again: a kill in between would leave its scratch.
-    await rm(this.#computer.scratch(key), { recursive: true, force: true });
     await this.#finish(record(status, { outputs, summary, reason }), settled.metrics);
     return { status };
   }
@@ -160,7 +157,7 @@ export class StageRunner {
       ...(points.length > 0 ? [this.services.metadata.putMetrics(this.options.run, points)] : []),
     ]);
     this.#records.set(record.stage, record);
-    this.options.onEvent({ kind: 'stageFinished', record });
+    this.options.onEvent({ kind: 'stageFinished', run: this.options.run, record });
   }
 }
 

@@ -227,6 +227,26 @@ describe('statistics', () => {
     });
   });
 
+  it('name every class that the loss weights and the train split lacks', async () => {
+    const select = `SELECT CASE WHEN i < 6 THEN 'train' ELSE 'validation' END AS part, ['low', 'high'][1 + i % 2] AS y, 10 * (i % 3) AS n FROM range(10) t(i)`;
+    const label = (column: string, weightedClasses: string[]) => ({
+      label: { columns: [column], task: 'multiclass' as const, weightedClasses },
+    });
+    await expect(compute(select, [], label('y', ['high', 'lwo', 'other thing']))).rejects.toMatchObject({
+      code: 'DATA_OUT_OF_RANGE',
+      message: [
+        "fit.loss.classWeights.lwo: expected a class that y has in the train split ('high', 'low'); received 'lwo'. Did you mean 'low'?",
+        "fit.loss.classWeights.other thing: expected a class that y has in the train split ('high', 'low'); received 'other thing'. Remove it, or look at the SQL that makes the label.",
+      ].join('\n'),
+    });
+    await expect(compute(select, [], label('n', ['10', '20', '3']))).rejects.toMatchObject({
+      code: 'DATA_OUT_OF_RANGE',
+      message:
+        "fit.loss.classWeights.3: expected a class that n has in the train split ('0', '10', '20'); received '3'. Remove it, or look at the SQL that makes the label.",
+    });
+    expect((await compute(select, [], label('n', ['10', '020']))).document.classes).toEqual(['0', '10', '20']);
+  });
+
   it('name the values of a given column that are no part', async () => {
     const select = `SELECT CASE WHEN i < 6 THEN 'Train' WHEN i < 9 THEN NULL ELSE 'train' END AS part, i::DOUBLE AS y FROM range(10) t(i)`;
     await expect(compute(select, [])).rejects.toMatchObject({
