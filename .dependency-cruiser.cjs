@@ -39,6 +39,19 @@ module.exports = {
       from: { path: '^pipelines/' },
       to: { dependencyTypes: ['core'] },
     },
+    {
+      name: 'workflow-definitions-are-pure',
+      comment: "They run in Temporal's sandbox and are replayed: pipelines alone, and no Node built-ins.",
+      severity: 'error',
+      from: { path: '^workflows/temporal/(drive-run|protocol|payload-limit)' },
+      to: { path: ours, pathNot: '^(pipelines|workflows/temporal/(drive-run|protocol|payload-limit))' },
+    },
+    {
+      name: 'workflow-definitions-use-no-built-ins',
+      severity: 'error',
+      from: { path: '^workflows/temporal/(drive-run|protocol|payload-limit)' },
+      to: { dependencyTypes: ['core'] },
+    },
     { name: 'nothing-imports-tests', severity: 'error', from: { pathNot: '^test/' }, to: { path: '^test/' } },
   ],
   options: {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { packageRoot } from '../native/ts/package-root.js';
 import { exitCodes, printError, reportError, usageError } from './exit.js';
 
@@ -47,9 +47,10 @@ program.addCommand(
   ),
 );
 program.addCommand(
-  command('setup', 'find or fetch libtorch and build the native addon')
-    .option('--force', 'build again')
-    .action(async (options) => (await import('./commands/setup.js')).setup(options)),
+  command('setup', 'find or fetch what is missing: libtorch with the native addon, or a Temporal server')
+    .addArgument(new Argument('[what]', 'what to set up').choices(['native', 'temporal']).default('native'))
+    .option('--force', 'build the addon again')
+    .action(async (what, options) => (await import('./commands/setup.js')).setup(what, options)),
 );
 program.addCommand(
   command('check', 'compile a pipeline twice, check its SQL against its sources, and its types')
@@ -65,9 +66,12 @@ program.addCommand(
     .option('--from <stage>', 'compute this stage and those behind it again')
     .option('--threads <n>', 'cores to use (default: all)')
     .option('--device <device>', "'auto', 'cpu' or 'cuda'", 'auto')
+    .option('--temporal', 'submit it to the Temporal server of TEMPORAL_ADDRESS, and follow it')
+    .option('--queue <queue>', 'with --temporal: the task queue of its workers', 'millrace')
+    .option('--detach', 'with --temporal: do not follow it')
     .action(async (file, options) => (await import('./commands/run.js')).run(file, options)),
 );
-const runs = new Command('runs').description('what ran: list, show, logs, resume, cancel, diff').exitOverride();
+const runs = new Command('runs').description('what ran: list, show, logs, resume, attach, cancel, diff').exitOverride();
 runs.addCommand(
   command('list', 'runs, newest first')
     .option('--limit <n>', 'how many', '20')
@@ -91,6 +95,11 @@ runs.addCommand(
     .argument('<run>', 'id, or the beginning of one')
     .option('--threads <n>', 'cores to use (default: all)')
     .action(async (id, options) => (await import('./commands/run.js')).resume(id, options)),
+);
+runs.addCommand(
+  command('attach', 'follow a run that a Temporal server drives')
+    .argument('<run>', 'id, or the beginning of one')
+    .action(async (id, options) => (await import('./commands/temporal-run.js')).attach(id, options)),
 );
 runs.addCommand(
   command('cancel', 'ask a running run to stop')
@@ -172,6 +181,23 @@ program.addCommand(
     .option('--host <host>', 'address to listen on', '127.0.0.1')
     .option('--port <port>', 'port; 0 takes a free one', '8080')
     .action(async (options) => (await import('./commands/serve.js')).serve(options)),
+);
+const worker = new Command('worker').description('a process that drives runs for a Temporal server').exitOverride();
+worker.addCommand(
+  command('start', 'drive runs and compute their stages until Ctrl-C')
+    .option('--queue <queue>', 'task queue', 'millrace')
+    .option('--concurrency <n>', 'stages that run at once (default: 4 a core, at least 16)')
+    .option('--grace <seconds>', 'how long running stages may go on at the end', '30')
+    .action(async (options) => (await import('./commands/worker.js')).start(options)),
+);
+program.addCommand(worker);
+program.addCommand(
+  command('dev', 'a Temporal server, a worker and the endpoint server on this machine; one Ctrl-C ends all')
+    .option('--port <port>', 'of the endpoints; 0 takes a free one', '8080')
+    .option('--temporal-port <port>', 'of the Temporal server; 0 takes a free one', '7233')
+    .option('--ui-port <port>', "of Temporal's web pages; 0 for none", '8233')
+    .option('--queue <queue>', 'task queue', 'millrace')
+    .action(async (options) => (await import('./commands/dev.js')).dev(options)),
 );
 program.addCommand(
   command('tensorboard', "start TensorBoard on the store's records")

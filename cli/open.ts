@@ -1,6 +1,6 @@
 import { MillraceError } from '../pipelines/contracts/errors.js';
-import { defaultPlacement } from '../workflows/embedded/run-plan.js';
 import { openServices, type Services } from '../workflows/services.js';
+import { defaultPlacement } from '../workflows/stages/placement.js';
 import { storeDirectory } from '../workflows/store-directory.js';
 
 export interface CommonOptions {

@@ -1,6 +1,7 @@
 // Builds dist/: one bundle per entrance (chunks shared) and the table of operator digests.
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { operatorSources } from './operator-sources.mjs';
@@ -33,6 +34,7 @@ const nativePackages = [
   'libsql',
   'esbuild',
   '@node-rs/*',
+  '@temporalio/*',
   'fastify',
   'apache-arrow',
   'typescript',
@@ -78,12 +80,43 @@ const builds = await Promise.all([
   }),
 ]);
 
+await writeWorkflowBundle();
+
 // Chunks of earlier builds go; those of this one stay readable for processes that run.
 const written = new Set(
   builds.flatMap(({ metafile }) => Object.keys(metafile.outputs)).map((path) => path.split('/').pop()),
 );
 for (const name of existsSync(`${root}/dist/chunks`) ? readdirSync(`${root}/dist/chunks`) : []) {
   if (!written.has(name)) rmSync(`${root}/dist/chunks/${name}`);
+}
+
+/** The workflow's code for Temporal's sandbox, bundled by its SDK: the same sources give the same bytes, whose digest is a worker's build id. */
+async function writeWorkflowBundle() {
+  const target = `${root}/dist/workflows/temporal/drive-run.bundle.js`;
+  const { metafile } = await build({
+    ...common,
+    entryPoints: ['workflows/temporal/drive-run.ts'],
+    write: false,
+    splitting: false,
+    packages: 'external',
+  });
+  const sources = Object.keys(metafile.inputs).sort();
+  const hash = createHash('sha256').update(readFileSync(`${root}/package-lock.json`));
+  for (const source of sources) hash.update(source).update(readFileSync(`${root}/${source}`));
+  const stamp = `// sources ${hash.digest('hex')}\n`;
+  if (existsSync(target) && readFileSync(target, 'utf8').startsWith(stamp)) return;
+  const { bundleWorkflowCode } = await import('@temporalio/worker');
+  const quiet = { trace() {}, debug() {}, info() {}, log() {}, warn: console.warn, error: console.error };
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: `${root}/workflows/temporal/drive-run.ts`,
+    logger: quiet,
+    webpackConfigHook: (config) => ({
+      ...config,
+      resolve: { ...config.resolve, extensionAlias: { '.js': ['.ts', '.js'] } },
+    }),
+  });
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(target, stamp + code);
 }
 
 /** sha256 of what an operator's sources bundle to, without comments, layout and types. */

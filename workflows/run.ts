@@ -6,9 +6,10 @@ import { compilePlan } from '../pipelines/plan/compile.js';
 import { type Answer, openPredictor } from '../serving/predictor.js';
 import { preparePipeline, writePlan } from './bundle/prepare-pipeline.js';
 import { checkPlan } from './check/check-plan.js';
-import { defaultPlacement, type RunResult, startRun } from './embedded/run-plan.js';
+import { type RunResult, startRun } from './embedded/run-plan.js';
 import { modelReference } from './model-reference.js';
 import { openServices, type Services } from './services.js';
+import { defaultPlacement } from './stages/placement.js';
 import type { RunEvent } from './stages/stage-options.js';
 import { storeDirectory } from './store-directory.js';
 

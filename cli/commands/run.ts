@@ -2,9 +2,10 @@ import { MillraceError } from '../../pipelines/contracts/errors.js';
 import type { Placement } from '../../pipelines/contracts/operator.js';
 import { preparePipeline } from '../../workflows/bundle/prepare-pipeline.js';
 import { checkPlan } from '../../workflows/check/check-plan.js';
-import { type RunResult, resumeRun, startRun } from '../../workflows/embedded/run-plan.js';
+import { checkStage, type RunResult, resumeRun, startRun } from '../../workflows/embedded/run-plan.js';
 import type { Services } from '../../workflows/services.js';
 import type { RunEvent } from '../../workflows/stages/stage-options.js';
+import { isOnTemporal } from '../../workflows/temporal/protocol.js';
 import { eventLogger } from '../event-logger.js';
 import { exitCodeOf } from '../exit.js';
 import { type CommonOptions, compileTimeoutMs, integerOption, openStore, paramTexts, printJson } from '../open.js';
@@ -17,11 +18,18 @@ interface RunOptions extends CommonOptions {
   readonly from?: string;
   readonly threads?: string;
   readonly device: string;
+  readonly temporal?: boolean;
+  readonly queue: string;
+  readonly detach?: boolean;
 }
 
 export async function run(file: string, options: RunOptions): Promise<void> {
   const placement = placementOf(options);
   await using services = await openStore(options);
+  if (options.temporal === true) {
+    await runOnTemporal(services, file, options);
+    return;
+  }
   await withInterrupt(services, options, async (signal, onEvent) => {
     const prepared = await preparePipeline(services, file, {
       params: { kind: 'texts', values: paramTexts(options.param) },
@@ -41,9 +49,31 @@ export async function run(file: string, options: RunOptions): Promise<void> {
   });
 }
 
+async function runOnTemporal(services: Services, file: string, options: RunOptions): Promise<void> {
+  const prepared = await preparePipeline(services, file, {
+    params: { kind: 'texts', values: paramTexts(options.param) },
+    timeoutMs: compileTimeoutMs(),
+  });
+  await checkPlan(services, prepared.plan, prepared.root, new AbortController().signal);
+  if (options.from !== undefined) checkStage(prepared.plan, options.from);
+  const { submitRun } = await import('./temporal-run.js');
+  await submitRun(services, prepared, {
+    queue: options.queue,
+    useCache: options.cache,
+    from: options.from ?? null,
+    device: deviceOption(options.device),
+    detach: options.detach === true,
+    json: options.json === true,
+  });
+}
+
 export async function resume(id: string, options: CommonOptions & { readonly threads?: string }): Promise<void> {
   const placement = placementOf(options);
   await using services = await openStore(options);
+  if (isOnTemporal(await services.metadata.run(id))) {
+    await (await import('./temporal-run.js')).resumeSubmitted(services, id, options);
+    return;
+  }
   await withInterrupt(services, options, (signal, onEvent) => resumeRun(services, id, { signal, onEvent, placement }));
 }
 

@@ -7,6 +7,7 @@ import { MillraceError } from '../../pipelines/contracts/errors.js';
 import type { RunRecord } from '../../pipelines/contracts/metadata.js';
 import type { Services } from '../../workflows/services.js';
 import { describeReason } from '../../workflows/stages/key-reason.js';
+import { isOnTemporal } from '../../workflows/temporal/protocol.js';
 import { type CommonOptions, integerOption, openStore, printJson } from '../open.js';
 import { renderRun, runObject } from '../render/run-summary.js';
 import { renderTable } from '../render/table.js';
@@ -52,7 +53,7 @@ export async function list(
 
 /** 'interrupted' for a run whose process was killed: `runs resume` goes on with it. */
 async function shownStatus(services: Services, run: RunRecord): Promise<string> {
-  if (run.status !== 'running') return run.status;
+  if (run.status !== 'running' || isOnTemporal(run)) return run.status;
   return (await services.metadata.leaseHolder(`run/${run.id}`)) === null ? 'interrupted' : run.status;
 }
 
@@ -147,6 +148,12 @@ function parsedLine(line: string): LogLine | null {
 export async function cancel(id: string, options: CommonOptions): Promise<void> {
   await using services = await openStore(options);
   const run = await services.metadata.run(id);
+  if (isOnTemporal(run)) {
+    await (await import('./temporal-run.js')).cancelSubmitted(services, run.id);
+    process.stderr.write(`Asked the workers to cancel ${run.id}.\n`);
+    if (options.json === true) printJson({ run: run.id, asked: true });
+    return;
+  }
   const holder = await services.metadata.leaseHolder(`run/${run.id}`);
   if (holder === null) {
     throw new MillraceError('RUN_FINISHED', {

@@ -17,6 +17,7 @@ export function createMetadataStore(namespace: string, caller: OperationCaller):
     runs: (filter) => caller.call('listRuns', filter),
     putStage: (record) => caller.call('putStage', record),
     stages: (run) => caller.call('listStages', run),
+    stage: (run, stage) => caller.call('getStage', run, stage),
     lastStage: (pipeline, stage, beforeRun) => caller.call('lastStage', pipeline, stage, beforeRun),
     cached: (key) => caller.call('getCached', key),
     insertCached: (key, outputs, summary) => caller.call('insertCached', key, outputs, summary),

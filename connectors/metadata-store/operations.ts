@@ -12,7 +12,7 @@ import { dropCached, getCached, getMemo, insertCached, putMemo } from './cache-o
 import { listHistory, verifyHistory } from './history-operations.js';
 import { acquireLease, leaseHolder, releaseLease, renewLease } from './lease-operations.js';
 import { createRun, getRun, listRuns, setRunStatus } from './run-operations.js';
-import { lastStage, listMetrics, listStages, putMetrics, putStage } from './stage-operations.js';
+import { getStage, lastStage, listMetrics, listStages, putMetrics, putStage } from './stage-operations.js';
 import type { Operation, Refusal } from './statement.js';
 import {
   listGateRecords,
@@ -48,6 +48,7 @@ export const readingOperations = {
   getRun,
   listRuns,
   listStages,
+  getStage,
   lastStage,
   listMetrics,
   getCached,

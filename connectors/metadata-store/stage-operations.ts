@@ -44,6 +44,13 @@ export function* listStages(namespace: string, runId: string): Operation<readonl
   return found.map(({ document }) => JSON.parse(document) as StageRecord);
 }
 
+export function* getStage(namespace: string, runId: string, stage: string): Operation<StageRecord | null> {
+  const found = yield* row<{ document: string }>(
+    sql`SELECT document FROM stages WHERE namespace = ${namespace} AND run = ${runId} AND stage = ${stage}`,
+  );
+  return found === null ? null : (JSON.parse(found.document) as StageRecord);
+}
+
 /** A run that is not in the store yet counts as the newest. */
 export function* lastStage(
   namespace: string,

@@ -76,6 +76,8 @@ export const errorCodes = {
   ARTIFACT_CORRUPT: 'EnvironmentError',
   DOWNLOAD_FAILED: 'EnvironmentError',
   CHILD_DIED: 'EnvironmentError',
+  WORKER_LOST: 'EnvironmentError',
+  SERVER_UNREACHABLE: 'EnvironmentError',
   CANCELLED: 'EnvironmentError',
   // us
   INTERNAL: 'InternalError',

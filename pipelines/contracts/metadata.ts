@@ -107,6 +107,8 @@ export interface MetadataStore extends AsyncDisposable {
   /** Inserts or replaces the line of (run, stage) where `attempt` is not older than the one kept. */
   putStage(record: StageRecord): Promise<void>;
   stages(run: string): Promise<readonly StageRecord[]>;
+  /** One line of the journal, or null. */
+  stage(run: string, stage: string): Promise<StageRecord | null>;
   /** The newest line of this stage id in earlier runs of the pipeline that has a key. */
   lastStage(pipeline: string, stage: string, beforeRun: string): Promise<StageRecord | null>;
 

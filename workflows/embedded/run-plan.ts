@@ -1,21 +1,17 @@
-import { readFile } from 'node:fs/promises';
-import { availableParallelism, totalmem } from 'node:os';
-import { join } from 'node:path';
 import { MillraceError, nearestName, serializeError } from '../../pipelines/contracts/errors.js';
 import type { Json } from '../../pipelines/contracts/json.js';
 import type { MetricPoint, RunRecord, RunStatus, StageRecord } from '../../pipelines/contracts/metadata.js';
 import type { ChildRun, Placement } from '../../pipelines/contracts/operator.js';
-import { parseOptions } from '../../pipelines/define/parse-options.js';
 import { drivePlan, type Spawn } from '../../pipelines/drive/drive-plan.js';
 import { needsOf } from '../../pipelines/plan/compile.js';
-import { type Plan, planSchema } from '../../pipelines/plan/schema.js';
-import { writePlan } from '../bundle/prepare-pipeline.js';
-import { resolveDevice } from '../device-class.js';
+import type { Plan } from '../../pipelines/plan/schema.js';
 import type { Services } from '../services.js';
-import { slotCounts } from '../stages/slots.js';
+import { openChildRun, outputsOf } from '../stages/child-runs.js';
+import { openPlan } from '../stages/open-plan.js';
+import { boundPlacement } from '../stages/placement.js';
+import { newRunId } from '../stages/run-id.js';
 import type { RunEvent, StageOptions } from '../stages/stage-options.js';
 import { EmbeddedHost } from './embedded-host.js';
-import { newRunId } from './run-id.js';
 
 /** How a run ended, and what its stages left. */
 export interface RunResult {
@@ -38,25 +34,6 @@ export interface RunPlanOptions {
 }
 
 const runLeaseTtlMs = 15_000;
-
-/** Half the memory for DuckDB, all cores, the device of the machine. */
-export function defaultPlacement(): Placement {
-  return {
-    threads: availableParallelism(),
-    memoryLimitMb: Math.max(512, Math.floor(totalmem() / 2 / 1024 / 1024)),
-    device: 'auto',
-  };
-}
-
-/** The placement of one stage: its share of the memory, since as many SQL stages run at once, and the device that is there. */
-function boundPlacement(placement: Partial<Placement> | undefined): Placement {
-  const { threads, memoryLimitMb, device } = { ...defaultPlacement(), ...placement };
-  return {
-    threads,
-    memoryLimitMb: Math.max(256, Math.floor(memoryLimitMb / slotCounts.sql)),
-    device: resolveDevice(device),
-  };
-}
 
 /** Runs a plan on the embedded host, from its first stage to its last. */
 export async function startRun(
@@ -97,8 +74,7 @@ export async function resumeRun(
       hint: 'Start a new one with millrace run.',
     });
   }
-  const artifact = await services.artifacts.open(run.plan);
-  const plan = parsePlan(await readFile(join(artifact.directory, 'plan.json'), 'utf8'));
+  const plan = await openPlan(services, run.plan);
   const { useCache, from, device } = run.options as unknown as StartOptions;
   const placement = { ...options.placement, device };
   return driveRun(services, run, plan, { ...options, root: run.root, bundle: run.bundle, useCache, from, placement });
@@ -167,7 +143,7 @@ async function driveRun(services: Services, run: RunRecord, plan: Plan, options:
   try {
     const journal = await services.metadata.stages(run.id);
     const host = new EmbeddedHost(plan, journal, services, stageOptions, (stage, spawn, index) =>
-      spawnRun(services, run.id, stage, spawn, index, { ...options, onEvent, signal }),
+      spawnRun(services, run, stage, spawn, index, { ...options, onEvent, signal }),
     );
     const driven = plan.stages.map((stage) => ({ id: stage.id, needs: needsOf(stage), fused: stage.fused }));
     const { status } = await drivePlan(driven, host);
@@ -187,7 +163,7 @@ function cancelled(run: string): MillraceError {
 }
 
 /** @throws STAGE_NOT_FOUND - with the nearest id */
-function checkStage(plan: Plan, id: string): void {
+export function checkStage(plan: Plan, id: string): void {
   const ids = plan.stages.map((stage) => stage.id);
   if (ids.includes(id)) return;
   const nearest = nearestName(id, ids);
@@ -202,56 +178,17 @@ function checkStage(plan: Plan, id: string): void {
 /** Runs one child plan of a stage; a run of the same parent, stage and index that ended is found again. */
 async function spawnRun(
   services: Services,
-  parent: string,
+  parent: RunRecord,
   stage: string,
   spawn: Spawn,
   index: number,
   options: RunPlanOptions,
 ): Promise<ChildRun> {
-  const digest = spawn.kind === 'plan' ? spawn.plan : spawn.template;
-  const artifact = await services.artifacts.open(digest);
-  const text = await readFile(join(artifact.directory, 'plan.json'), 'utf8');
-  // A template's text holds "$index" where the instance's number belongs.
-  const plan = parsePlan(spawn.kind === 'plan' ? text : text.replaceAll('"$index"', String(index)));
-  const memo = `${parent}/${stage}/${digest}/${index}`;
-  const known = (await services.metadata.memo('child', memo)) as string | null;
-  const childOptions = { ...options, from: null, parent: { run: parent, stage, index } };
-  let result: RunResult;
-  if (known !== null) {
-    const earlier = await services.metadata.run(known);
-    if (earlier.status === 'succeeded' || earlier.status === 'blocked') {
-      return {
-        run: earlier.id,
-        status: earlier.status,
-        outputs: outputsOf(await services.metadata.stages(earlier.id)),
-      };
-    }
-    result = await driveRun(services, earlier, plan, childOptions);
-  } else {
-    const id = newRunId();
-    // An instance of a template is a plan of its own, so that its run can be resumed by itself.
-    const instance = spawn.kind === 'plan' ? digest : await writePlan(services, plan);
-    const creating = services.metadata.createRun({
-      id,
-      pipeline: plan.pipeline,
-      plan: instance,
-      bundle: null,
-      params: plan.params as Json,
-      root: options.root,
-      parent: { run: parent, stage },
-      options: { useCache: options.useCache, from: null, device: options.placement?.device ?? 'auto' },
-    });
-    const [run] = await Promise.all([creating, services.metadata.putMemo('child', memo, id)]);
-    result = await driveRun(services, run, plan, childOptions);
+  const { run, plan } = await openChildRun(services, parent, stage, spawn, index);
+  if (run.status === 'succeeded' || run.status === 'blocked') {
+    return { run: run.id, status: run.status, outputs: outputsOf(await services.metadata.stages(run.id)) };
   }
+  const childOptions = { ...options, from: null, parent: { run: parent.id, stage, index } };
+  const result = await driveRun(services, run, plan, childOptions);
   return { run: result.run, status: result.status, outputs: outputsOf(result.stages) };
-}
-
-function outputsOf(stages: readonly StageRecord[]): ChildRun['outputs'] {
-  return Object.fromEntries(stages.map((stage) => [stage.stage, stage.outputs]));
-}
-
-/** A plan out of an artifact. @throws PLAN_INVALID - made by another version of Millrace */
-function parsePlan(text: string): Plan {
-  return parseOptions(planSchema, JSON.parse(text), 'plan', 'PLAN_INVALID');
 }

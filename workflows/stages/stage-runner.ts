@@ -1,5 +1,10 @@
 import type { Artifact } from '../../pipelines/contracts/artifacts.js';
-import { isMillraceError, MillraceError, serializeError } from '../../pipelines/contracts/errors.js';
+import {
+  isMillraceError,
+  MillraceError,
+  type SerializedError,
+  serializeError,
+} from '../../pipelines/contracts/errors.js';
 import type { StageRecord, StageStatus } from '../../pipelines/contracts/metadata.js';
 import type { ChildRun, StageInput } from '../../pipelines/contracts/operator.js';
 import type { StageOutcome } from '../../pipelines/drive/drive-plan.js';
@@ -36,8 +41,13 @@ export class StageRunner {
     return [...this.#stages.keys()].flatMap((id) => this.#records.get(id) ?? []);
   }
 
-  /** Runs a stage, or finds that it has ended well before. `children` are the runs that it spawned, once they are settled. */
-  async run(id: string, children: readonly ChildRun[]): Promise<StageOutcome> {
+  /**
+   * Runs a stage, or finds that it has ended well before.
+   *
+   * @param children - the runs that it spawned, once they are settled.
+   * @param start - how often a host has begun with it: what an earlier start that is still alive writes later counts for nothing.
+   */
+  async run(id: string, children: readonly ChildRun[], start = 1): Promise<StageOutcome> {
     const stage = this.#stages.get(id)!;
     const before = this.#records.get(id);
     if (before !== undefined && good.has(before.status) && (await this.#computer.isWhole(before.outputs)))
@@ -54,7 +64,7 @@ export class StageRunner {
     }
     const started = performance.now();
     const startedAt = new Date().toISOString();
-    const attempt = (before?.attempt ?? 0) + 1;
+    const attempt = (before?.attempt ?? 0) + start;
     let key: StageKey | null = null;
     let settled: Settled;
     const record = (status: StageStatus, rest: Partial<StageRecord>): StageRecord => ({
@@ -101,8 +111,16 @@ export class StageRunner {
 
   /** Notes a stage that never runs: fused, skipped or cancelled. */
   async settle(id: string, status: StageStatus): Promise<void> {
+    if (this.#records.get(id)?.status !== status) await this.#note(id, status, null);
+  }
+
+  /** Notes a stage that its host could not bring to an end. */
+  async fail(id: string, error: MillraceError): Promise<void> {
+    await this.#note(id, 'failed', serializeError(error));
+  }
+
+  async #note(id: string, status: StageStatus, error: SerializedError | null): Promise<void> {
     const before = this.#records.get(id);
-    if (before?.status === status) return;
     const stage = this.#stages.get(id)!;
     await this.#finish(
       {
@@ -118,7 +136,7 @@ export class StageRunner {
         summary: null,
         startedAt: new Date().toISOString(),
         durationMs: 0,
-        error: null,
+        error,
       },
       {},
     );

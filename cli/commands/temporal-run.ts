@@ -1,0 +1,101 @@
+import { createInterface } from 'node:readline/promises';
+import { isMillraceError } from '../../pipelines/contracts/errors.js';
+import type { PreparedPipeline } from '../../workflows/bundle/prepare-pipeline.js';
+import type { Services } from '../../workflows/services.js';
+import { type SubmitOptions, TemporalRuns } from '../../workflows/temporal/client.js';
+import { temporalAddress } from '../../workflows/temporal/temporal-address.js';
+import { exitCodeOf } from '../exit.js';
+import { type CommonOptions, openStore, printJson } from '../open.js';
+import { RunProgress } from '../render/progress.js';
+import { renderRun, runObject } from '../render/run-summary.js';
+
+/** Submits a compiled pipeline to a Temporal server; follows it unless `detach` is asked for. */
+export async function submitRun(
+  services: Services,
+  prepared: PreparedPipeline,
+  options: CommonOptions & SubmitOptions & { readonly detach: boolean },
+): Promise<void> {
+  await using runs = await TemporalRuns.connect(services, temporalAddress());
+  const run = await runs.submit(prepared, options);
+  process.stderr.write(`Submitted run ${run.id}.\n`);
+  if (options.detach) {
+    if (options.json === true) printJson({ run: run.id, status: 'running' });
+    else process.stdout.write(`Follow it with: millrace runs attach ${run.id}\n`);
+    return;
+  }
+  await followRun(services, runs, run.id, options);
+}
+
+/** Goes on with a run that a Temporal server drove, and follows it. */
+export async function resumeSubmitted(services: Services, id: string, options: CommonOptions): Promise<void> {
+  await using runs = await TemporalRuns.connect(services, temporalAddress());
+  const run = await runs.resume(id);
+  await followRun(services, runs, run.id, options);
+}
+
+/** Follows a run of a Temporal server that this or another process submitted. */
+export async function attach(id: string, options: CommonOptions): Promise<void> {
+  await using services = await openStore(options);
+  await using runs = await TemporalRuns.connect(services, temporalAddress());
+  await followRun(services, runs, id, options);
+}
+
+export async function cancelSubmitted(services: Services, run: string): Promise<void> {
+  await using runs = await TemporalRuns.connect(services, temporalAddress());
+  await runs.cancel(run);
+}
+
+/** Progress until the run has ended. Ctrl-C asks whether to leave it or to cancel it; without a terminal it is left. */
+async function followRun(services: Services, runs: TemporalRuns, id: string, options: CommonOptions): Promise<void> {
+  const leave = new AbortController();
+  const progress = new RunProgress();
+  let isAsking = false;
+  const interrupt = (): void => {
+    if (isAsking) {
+      leave.abort();
+      return;
+    }
+    isAsking = true;
+    void (async () => {
+      if ((await askDetachOrCancel(leave.signal)) === 'cancel') {
+        process.stderr.write('Cancelling: what finished stays.\n');
+        await runs.cancel(id).catch((error: unknown) => process.stderr.write(`${String(error)}\n`));
+      } else leave.abort();
+      isAsking = false;
+    })();
+  };
+  process.on('SIGINT', interrupt);
+  const terminate = (): void => leave.abort();
+  process.on('SIGTERM', terminate);
+  try {
+    const result = await runs.follow(id, leave.signal, (event) => progress.onEvent(event));
+    progress.close();
+    if (options.json === true) printJson(await runObject(services, result));
+    else process.stdout.write(`${await renderRun(services, result)}\n`);
+    if (result.status === 'failed' || result.status === 'cancelled')
+      process.stderr.write(`Go on with: millrace runs resume ${result.run}\n`);
+    process.exitCode = exitCodeOf(result.status);
+  } catch (error) {
+    if (!leave.signal.aborted || !isMillraceError(error) || error.code !== 'CANCELLED') throw error;
+    progress.close();
+    process.stderr.write(`The run goes on. Follow it with: millrace runs attach ${id}\n`);
+    if (options.json === true) printJson({ run: id, status: 'running' });
+  } finally {
+    progress.close();
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', terminate);
+  }
+}
+
+async function askDetachOrCancel(signal: AbortSignal): Promise<'detach' | 'cancel'> {
+  if (!process.stdin.isTTY) return 'detach';
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await lines.question('\nDetach (the run goes on) or cancel it? [D/c] ', { signal });
+    return /^c/i.test(answer.trim()) ? 'cancel' : 'detach';
+  } catch {
+    return 'detach';
+  } finally {
+    lines.close();
+  }
+}
