@@ -6,11 +6,12 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /**
  * Builds dist/ and the addon from the sources as they are: child processes and threads start from built files.
- * The Python peers are made here too, so that no single test pays for their download within its own time.
+ * The Temporal server and the Python peers are got here too, so that no single test pays for them within its own time.
  */
 export default async function setup(): Promise<void> {
   execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: root, stdio: 'inherit' });
   execFileSync(process.execPath, ['dist/cli/main.js', 'setup'], { cwd: root, stdio: 'inherit' });
+  execFileSync(process.execPath, ['dist/cli/main.js', 'setup', 'temporal'], { cwd: root, stdio: 'inherit' });
   await python();
   if (process.env['MILLRACE_LONG'] === '1') await pythonWithTorch();
 }

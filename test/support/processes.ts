@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** The processes that a process started, and theirs. */
@@ -21,16 +21,19 @@ export function descendantsOf(pid: number): readonly number[] {
 export async function descendantsWith(pid: number, name: string): Promise<readonly number[]> {
   for (let tries = 0; tries < 3000; tries++) {
     const found = descendantsOf(pid);
-    if (
-      found.length > 0 &&
-      execFileSync('ps', ['-o', 'args=', '-p', found.join(',')])
-        .toString()
-        .includes(name)
-    )
-      return found;
+    if (found.some((one) => programOf(one).includes(name))) return found;
     await delay(20);
   }
   throw new Error(`no ${name} below process ${pid} within a minute`);
+}
+
+/** Its command line; nothing for one that has ended meanwhile. */
+function programOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return '';
+  }
 }
 
 /** Paths of the files that a process has open. */
