@@ -1,25 +1,42 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { MillraceError } from '../../pipelines/contracts/errors.js';
+import { join, resolve } from 'node:path';
+import { isMillraceError, MillraceError, MillraceErrors, throwProblems } from '../../pipelines/contracts/errors.js';
+import { packageRootOf } from '../../workflows/bundle/find-root.js';
 import { preparePipeline } from '../../workflows/bundle/prepare-pipeline.js';
 import { checkPlan } from '../../workflows/check/check-plan.js';
 import { type CommonOptions, compileTimeoutMs, openStore, paramTexts, printJson } from '../open.js';
 
-/** Compiles twice and compares, describes the SQL against its sources, and runs the project's own TypeScript compiler. */
+/**
+ * Compiles twice and compares, describes the SQL against its sources, and runs the project's own TypeScript compiler.
+ * What one of them finds does not keep the next from looking: all problems are told at once.
+ */
 export async function check(
   file: string,
   options: CommonOptions & { readonly param?: readonly string[] },
 ): Promise<void> {
   await using services = await openStore(options);
-  const prepared = await preparePipeline(services, file, {
-    params: { kind: 'texts', values: paramTexts(options.param) },
-    twice: true,
-    timeoutMs: compileTimeoutMs(),
-  });
-  await checkPlan(services, prepared.plan, prepared.root, new AbortController().signal);
-  const types = checkTypes(prepared.root);
+  const params = { kind: 'texts', values: paramTexts(options.param) } as const;
+  const problems: MillraceError[] = [];
+  const look = async <T>(at: () => Promise<T>): Promise<T | null> => {
+    try {
+      return await at();
+    } catch (error) {
+      // Without the file there is no project to look further into.
+      if (!isMillraceError(error) || error.code === 'PIPELINE_NOT_FOUND') throw error;
+      problems.push(...(error instanceof MillraceErrors ? error.problems : [error]));
+      return null;
+    }
+  };
+  const prepared = await look(() =>
+    preparePipeline(services, file, { params, twice: true, timeoutMs: compileTimeoutMs() }),
+  );
+  if (prepared !== null)
+    await look(() => checkPlan(services, prepared.plan, prepared.root, new AbortController().signal));
+  const types = await look(async () => checkTypes(prepared?.root ?? packageRootOf(resolve(file))));
+  throwProblems(problems);
+  if (prepared === null) return;
   if (options.json === true)
     printJson({
       pipeline: prepared.plan.pipeline,

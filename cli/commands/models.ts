@@ -3,7 +3,7 @@ import { cp, mkdir, readdir } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
-import type { Decision } from '../../pipelines/contracts/registry.js';
+import type { Decision, ModelVersion } from '../../pipelines/contracts/registry.js';
 import { modelReference } from '../../workflows/model-reference.js';
 import { type CommonOptions, openStore, printJson } from '../open.js';
 import { renderTable } from '../render/table.js';
@@ -39,17 +39,24 @@ export async function show(model: string, options: CommonOptions): Promise<void>
   else
     process.stdout.write(
       `${renderTable(
-        ['version', 'state', 'aliases', 'registered', 'bundle', 'runs'],
+        ['version', 'state', 'aliases', 'registered', 'bundle', 'code', 'runs'],
         versions.map((version) => [
           String(version.version),
           version.state,
           version.aliases.join(', '),
           version.createdAt,
           version.bundle.slice(0, 12),
+          codeOf(version),
           String(version.runs.length),
         ]),
       )}\n`,
     );
+}
+
+/** The pipeline's code that first made a version: the digest of its bundle. */
+function codeOf({ lineage }: ModelVersion): string {
+  const { code } = lineage as { readonly code?: { readonly bundle?: string | null } };
+  return code?.bundle?.slice(0, 12) ?? '–';
 }
 
 /** Points an alias at a version by hand: it needs a passing gate record; a revoked version is admitted again. */

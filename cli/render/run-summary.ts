@@ -37,14 +37,19 @@ export async function runObject(services: Services, result: RunResult): Promise<
   };
 }
 
-/** The reports' metrics by name, from the evaluate stages' summaries, so that a cached run has them too. */
-function metricsObject(result: RunResult): Record<string, number | null> {
+/**
+ * The reports' metrics, from the evaluate stages' summaries, so that a cached run has them too: by their names, or as
+ * `<stage>.<metric>` where the run has several evaluate stages.
+ */
+export function metricsObject({ stages }: Pick<RunResult, 'stages'>): Record<string, number | null> {
   const metrics: Record<string, number | null> = {};
-  for (const stage of result.stages.filter((one) => one.operator === 'evaluate')) {
+  const reports = stages.filter((one) => one.operator === 'evaluate');
+  for (const stage of reports) {
     const { metrics: values } = (stage.summary ?? {}) as {
       readonly metrics?: Readonly<Record<string, { readonly value: number | null }>>;
     };
-    for (const [name, value] of Object.entries(values ?? {})) metrics[name] = value.value;
+    for (const [name, value] of Object.entries(values ?? {}))
+      metrics[reports.length > 1 ? `${stage.stage}.${name}` : name] = value.value;
   }
   return metrics;
 }
@@ -53,6 +58,12 @@ export function gatesOf(stages: readonly StageRecord[]): readonly GateLine[] {
   return stages
     .filter((stage) => stage.operator === 'gate')
     .flatMap((stage) => ((stage.summary ?? {}) as { readonly gates?: readonly GateLine[] }).gates ?? []);
+}
+
+/** Lines that a verdict has besides those of its summary. */
+function gatesLeftOut({ operator, summary }: StageRecord): number {
+  const { gatesLeftOut: count } = (summary ?? {}) as { readonly gatesLeftOut?: number };
+  return operator === 'gate' ? (count ?? 0) : 0;
 }
 
 async function modelOf(
@@ -87,6 +98,8 @@ export async function renderRun(services: Services, result: RunResult): Promise<
       `metrics   ${metrics.map(([name, value]) => `${name} ${value === null ? 'undefined' : value.toPrecision(4)}`).join(' · ')}`,
     );
   for (const gate of gatesOf(result.stages)) lines.push(renderGate(gate));
+  const leftOut = result.stages.reduce((sum, stage) => sum + gatesLeftOut(stage), 0);
+  if (leftOut > 0) lines.push(`gate      and ${leftOut.toLocaleString('en')} more: the verdict holds them all`);
   for (const stage of result.stages.filter((one) => one.operator === 'evaluate')) {
     const run = await recordingRun(services, result.run, stage);
     if (run !== null) lines.push(`report    ${join(services.directory, 'records', run, stage.stage, 'report.html')}`);

@@ -31,7 +31,7 @@ export function* insertCached(
   key: string,
   outputs: readonly StageOutput[],
   summary: Json,
-): Operation<CachedResult & { readonly inserted: boolean }> {
+): Operation<CachedResult & { readonly inserted: boolean; readonly differs: boolean }> {
   const at = yield* now();
   const ours: CacheRow = {
     outputs: JSON.stringify(outputs.map(({ name, digest }) => ({ name, digest }))),
@@ -41,15 +41,16 @@ export function* insertCached(
     INSERT INTO cache (namespace, key, outputs, summary, created_at)
     VALUES (${namespace}, ${key}, ${ours.outputs}, ${ours.summary}, ${at})
     ON CONFLICT (namespace, key) DO NOTHING`);
-  if (inserted > 0) return { outputs, summary, inserted: true };
+  if (inserted > 0) return { outputs, summary, inserted: true, differs: false };
   const first = (yield* findCached(namespace, key))!;
-  if (first.outputs !== ours.outputs) {
+  const differs = first.outputs !== ours.outputs;
+  if (differs) {
     yield* run(sql`
       INSERT INTO cache_conflicts (namespace, key, outputs, summary, created_at)
       VALUES (${namespace}, ${key}, ${ours.outputs}, ${ours.summary}, ${at})
       ON CONFLICT (namespace, key, outputs) DO NOTHING`);
   }
-  return { ...toResult(first), inserted: false };
+  return { ...toResult(first), inserted: false, differs };
 }
 
 export function* dropCached(namespace: string, key: string): Operation<void> {

@@ -278,7 +278,13 @@ class Trainer {
       loss += result.loss_sum;
       weight += result.weight_sum;
     }
-    return weight > 0 ? loss / weight : 0.0;
+    // A loss of 0 would make the first epoch the best one.
+    if (!(weight > 0) && std::isfinite(loss) && !cancelled_) {
+      throw Error("DATA_OUT_OF_RANGE", "feed.validation", "rows whose weights sum to more than 0",
+                  std::to_string(rows) + " rows that weigh " + std::to_string(weight),
+                  "Mend the weights of rows or classes.");
+    }
+    return loss / weight;
   }
 
   void EndEpoch() {

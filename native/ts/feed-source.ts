@@ -57,6 +57,17 @@ export function openFeed(
   };
 }
 
+/** The first `rows` rows of a feed, which is as much of its files as is read. */
+export function firstRows(feed: NativeFeed, rows: number): NativeFeed {
+  let left = rows;
+  const shards = feed.shards.map((shard) => {
+    const taken = Math.min(left, shard.rows);
+    left -= taken;
+    return { ...shard, rows: taken };
+  });
+  return { ...feed, shards: shards.filter((shard) => shard.rows > 0) };
+}
+
 /** A weights or checkpoint file as C++ takes it: float tensors only. */
 export function nativeTensorFile(file: SafetensorsFile): NativeTensorFile {
   return {

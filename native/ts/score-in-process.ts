@@ -3,7 +3,7 @@ import { MillraceError } from '../../pipelines/contracts/errors.js';
 import type { TensorValue } from '../../pipelines/contracts/infer.js';
 import type { TensorGraph } from '../../pipelines/network/graph.js';
 import type { NativeJob, NativeTensor } from './addon-types.js';
-import { nativeTensorFile, openFeed } from './feed-source.js';
+import { firstRows, nativeTensorFile, openFeed } from './feed-source.js';
 import { scoringProgram } from './fit-program.js';
 import { fromNativeError, loadAddon } from './load-addon.js';
 import { openSafetensors } from './safetensors.js';
@@ -16,10 +16,11 @@ export function scoreInProcess(request: ScoreRequest): NativeJob<ScoreResult> {
   const program = scoringProgram(request.fit, request.statistics, places, request.outputs);
   const shape = { floats: places.floats.length, indices: places.indices.length, hasWeight: false, label: null };
   const shards = request.shards.map((path) => ({ path, rows: shardRows(join(request.feedDirectory, path)) }));
+  const feed = openFeed(request.feedDirectory, shards, shape);
   const job = addon.score({
     program,
     dtype: request.dtype,
-    feed: openFeed(request.feedDirectory, shards, shape),
+    feed: request.rows === null ? feed : firstRows(feed, request.rows),
     weights: nativeTensorFile(openSafetensors(request.weightsPath)),
     threads: request.threads,
     device: 'cpu',

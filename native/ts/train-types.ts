@@ -88,6 +88,8 @@ export interface ScoreRequest {
   readonly feedDirectory: string;
   /** Files below `feedDirectory`, in order. */
   readonly shards: readonly string[];
+  /** At most so many rows, the first ones; null: all. */
+  readonly rows: number | null;
   /** Names of the graph's outputs. */
   readonly outputs: readonly string[];
   readonly threads: number;

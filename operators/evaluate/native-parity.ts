@@ -60,6 +60,7 @@ export async function compareWithNative(
         weightsPath: join(model.directory, 'weights.safetensors'),
         feedDirectory: directory,
         shards: encoded.shards.map((shard) => shard.path),
+        rows: null,
         outputs: [name],
         threads: context.placement.threads,
         dtype: 'float32',

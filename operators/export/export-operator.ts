@@ -179,6 +179,7 @@ async function compareWithNative(
       weightsPath,
       feedDirectory: feed.directory,
       shards: shardsFor(feed.manifest.meta as unknown as FeedMeta, rows),
+      rows,
       outputs: [output],
       threads: context.placement.threads,
       dtype: 'float32',

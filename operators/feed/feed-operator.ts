@@ -8,6 +8,7 @@ import { columnParts } from '../split/column-parts.js';
 import { artifactOfKind, readDataset } from '../split/read-dataset.js';
 import { checkParts } from '../split/split-checks.js';
 import { splitColumns } from '../split/split-sql.js';
+import { checkWeights } from './check-weights.js';
 import { writeRows } from './encode-rows.js';
 import { type FeedOptions, feedOptions } from './feed-options.js';
 
@@ -15,7 +16,7 @@ import { type FeedOptions, feedOptions } from './feed-options.js';
  * Lays the train and validation rows out for training: encoded values in safetensors shards that every rank and epoch
  * maps into memory. Bytes do not depend on the number of threads.
  *
- * @throws see {@link writeRows}; SPLIT_EMPTY, DATA_EMPTY.
+ * @throws see {@link writeRows} and {@link checkWeights}; SPLIT_EMPTY, DATA_EMPTY.
  */
 export const feedOperator = defineOperator<FeedOptions>({
   name: 'feed',
@@ -48,6 +49,7 @@ export const feedOperator = defineOperator<FeedOptions>({
         digests: true,
       });
       checkParts(counts!, readDataset(dataset).rows, ['train', 'validation']);
+      if (layout.hasWeight) await checkWeights(context, options, { dataset, statistics });
       const meta: FeedMeta = {
         floats: layout.floats,
         indices: layout.indices,

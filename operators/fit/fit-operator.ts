@@ -31,6 +31,7 @@ export const fitOperator = defineOperator<FitOptions>({
   outputs: { model: 'model' },
   weight: 'train',
   engines: ['libtorch'],
+  device: ({ device }) => device,
   async run(context, { options: { fit, training, device }, inputs }) {
     const feedArtifact = inputs['feed']!.artifacts['feed']!;
     const feed = feedArtifact.manifest.meta as unknown as FeedMeta;

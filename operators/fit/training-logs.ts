@@ -14,29 +14,33 @@ export interface TrainingLogs {
   close(): Promise<void>;
 }
 
-/** Opens what tells of a training while it runs: the run's progress, the learning curve, and a log for each split. */
+/**
+ * Opens what tells of a training while it runs: the run's progress, the learning curve, and a log for each split.
+ * Logs that cannot be opened or written are told of, and end nothing.
+ */
 export async function openTrainingLogs(
   context: OperatorContext,
   fit: FitGraph,
   training: ResolvedTraining,
   curve: LearningCurve,
 ): Promise<TrainingLogs> {
-  const trainLog = await context.events(join(context.records, 'train'));
-  const validationLog = await context.events(join(context.records, 'validation'));
-  const isDrawn = { train: await drawnSteps(trainLog), validation: await drawnSteps(validationLog) };
-  trainLog.graph(fit.graph);
-  trainLog.hyperparameters(hyperparameters(training), ['loss']);
+  const trainLog = await openLog(context, 'train');
+  const validationLog = await openLog(context, 'validation');
+  trainLog?.log.graph(fit.graph);
+  trainLog?.log.hyperparameters(hyperparameters(training), ['loss']);
   // The loss comes last of an epoch's values: it tells a resumed training that they are whole.
   const drawTrain = ({ step, trainLoss, learningRate }: CurvePoint, epoch: EpochEvent | null): void => {
-    trainLog.scalar('learningRate', step, learningRate);
+    if (trainLog === null) return;
+    const { log } = trainLog;
+    log.scalar('learningRate', step, learningRate);
     for (const [name, histogram] of Object.entries(epoch?.weights ?? {}))
-      trainLog.histogram(`weights/${name}`, step, histogram);
+      log.histogram(`weights/${name}`, step, histogram);
     for (const [name, histogram] of Object.entries(epoch?.gradients ?? {}))
-      trainLog.histogram(`gradients/${name}`, step, histogram);
-    trainLog.scalar('loss', step, trainLoss);
+      log.histogram(`gradients/${name}`, step, histogram);
+    log.scalar('loss', step, trainLoss);
   };
   const drawValidation = ({ step, validationLoss }: CurvePoint): void =>
-    validationLog.scalar('loss', step, validationLoss);
+    validationLog?.log.scalar('loss', step, validationLoss);
   return {
     onEvent(event) {
       if (event.kind === 'progress') context.progress(progressOf(event, training));
@@ -44,8 +48,8 @@ export async function openTrainingLogs(
         context.log(`the checkpoint could not be used, training began again: ${event.reason}`);
       } else if (event.kind === 'restored') {
         curve.add(event);
-        if (!isDrawn.train(event.step)) drawTrain(event, null);
-        if (!isDrawn.validation(event.step)) drawValidation(event);
+        if (trainLog?.isDrawn(event.step) === false) drawTrain(event, null);
+        if (validationLog?.isDrawn(event.step) === false) drawValidation(event);
       } else if (event.kind === 'epoch') {
         curve.add(event);
         // Short epochs end before the loop tells of its steps.
@@ -56,14 +60,40 @@ export async function openTrainingLogs(
         drawTrain(event, event);
         drawValidation(event);
         // What the disk refuses is told when the logs close: it must not end the training.
-        Promise.all([trainLog.flush(), validationLog.flush()]).catch(() => {});
+        Promise.all([trainLog?.log.flush(), validationLog?.log.flush()]).catch(() => {});
       }
     },
     async close() {
-      await trainLog.close();
-      await validationLog.close();
+      for (const opened of [trainLog, validationLog]) {
+        await opened?.log.close().catch((error: unknown) => tellLost(context, opened.split, error));
+      }
     },
   };
+}
+
+type Split = 'train' | 'validation';
+
+interface OpenedLog {
+  readonly split: Split;
+  readonly log: EventLog;
+  readonly isDrawn: (step: number) => boolean;
+}
+
+/** null where the disk refuses it: a record decides nothing about the training that it tells of. */
+async function openLog(context: OperatorContext, split: Split): Promise<OpenedLog | null> {
+  let log: EventLog | null = null;
+  try {
+    log = await context.events(join(context.records, split));
+    return { split, log, isDrawn: await drawnSteps(log) };
+  } catch (error) {
+    tellLost(context, split, error);
+    await log?.close().catch(() => {});
+    return null;
+  }
+}
+
+function tellLost(context: OperatorContext, split: Split, error: unknown): void {
+  context.log(`the event log of the ${split} split is not whole: ${error instanceof Error ? error.message : error}`);
 }
 
 /**

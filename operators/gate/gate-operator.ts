@@ -12,7 +12,7 @@ import { type Baseline, type Evidence, latencyKey } from './evidence.js';
 import { checkConditions, gateOptionsSchema, type ResolvedGateOptions } from './gate-options.js';
 import { judge } from './judge.js';
 import { measureLatency } from './measure-latency.js';
-import { type Verdict, verdictSchema } from './verdict.js';
+import { summarizeGates, type Verdict, verdictSchema } from './verdict.js';
 
 const CHAMPION = 'champion';
 
@@ -89,7 +89,7 @@ export const gateOperator = defineOperator<ResolvedGateOptions>({
         model,
         version: version.version,
         passed: verdict.passed,
-        gates: verdict.gates,
+        ...summarizeGates(verdict.gates),
         baseline: verdict.baseline,
       },
     };

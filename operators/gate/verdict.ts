@@ -30,3 +30,25 @@ export const verdictSchema = z.strictObject({
 
 export type GateLine = z.output<typeof gateLineSchema>;
 export type Verdict = z.output<typeof verdictSchema>;
+
+/** Half of what a stage's summary may take. */
+const maxLineBytes = 32 * 1024;
+
+/**
+ * A verdict's lines as a summary holds them: what fits, in the verdict's order, those that were missed before all others;
+ * `gatesLeftOut` counts the rest, which the verdict artifact has.
+ */
+export function summarizeGates(gates: readonly GateLine[]): {
+  readonly gates: GateLine[];
+  readonly gatesLeftOut: number;
+} {
+  const kept = new Set<GateLine>();
+  let bytes = 0;
+  for (const line of [...gates.filter((one) => !one.passed), ...gates.filter((one) => one.passed)]) {
+    const size = Buffer.byteLength(JSON.stringify(line)) + 1;
+    if (bytes + size > maxLineBytes) continue;
+    bytes += size;
+    kept.add(line);
+  }
+  return { gates: gates.filter((line) => kept.has(line)), gatesLeftOut: gates.length - kept.size };
+}

@@ -6,7 +6,7 @@ import { defineOperator, type OperatorContext, type StageInput } from '../../pip
 import type { AliasMove } from '../../pipelines/contracts/registry.js';
 import { canonicalJson } from '../../pipelines/plan/digest.js';
 import { gateOperator } from '../gate/gate-operator.js';
-import { type Verdict, verdictSchema } from '../gate/verdict.js';
+import { summarizeGates, type Verdict, verdictSchema } from '../gate/verdict.js';
 
 const options = z.strictObject({ alias: z.string(), gates: z.array(z.json()).min(1) });
 
@@ -33,7 +33,7 @@ export const promoteOperator = defineOperator<z.output<typeof options>>({
         return {
           status: 'blocked',
           outputs: [],
-          summary: { alias, model: refused.verdict.model, gates: refused.verdict.gates },
+          summary: { alias, model: refused.verdict.model, ...summarizeGates(refused.verdict.gates) },
         };
       }
       const moves = await movesFor(context, alias, verdicts);

@@ -15,7 +15,8 @@ const options = z.strictObject({
 
 /**
  * Registers a bundle as a version of a model: (namespace, model, bundle digest). Equal bytes end `unchanged`.
- * Its lineage names the dataset, the model, and the identities of the rows it was trained and validated on.
+ * Its lineage names the dataset, the model, the identities of the rows it was trained and validated on, the run, and the
+ * digests of the code that made it.
  */
 export const registerOperator = defineOperator<z.output<typeof options>>({
   name: 'register',
@@ -41,6 +42,7 @@ export const registerOperator = defineOperator<z.output<typeof options>>({
           model: inputs['model']!.artifacts['model']!.digest,
           seen: seen.digest,
           run: context.run,
+          code: { bundle: context.code.bundle, operators: { ...context.code.operators } },
         },
       },
     );

@@ -114,12 +114,17 @@ export interface MetadataStore extends AsyncDisposable {
 
   /** Outputs under a key, or null. */
   cached(key: string): Promise<{ readonly outputs: readonly StageOutput[]; readonly summary: Json } | null>;
-  /** Insert-once. Where the key has other outputs already, these are returned and the difference is recorded. */
+  /** Insert-once. Where the key has other outputs already (`differs`), these are returned and the difference is recorded. */
   insertCached(
     key: string,
     outputs: readonly StageOutput[],
     summary: Json,
-  ): Promise<{ readonly outputs: readonly StageOutput[]; readonly summary: Json; readonly inserted: boolean }>;
+  ): Promise<{
+    readonly outputs: readonly StageOutput[];
+    readonly summary: Json;
+    readonly inserted: boolean;
+    readonly differs: boolean;
+  }>;
   /** Forgets a key whose artifact is gone or torn. */
   dropCached(key: string): Promise<void>;
 

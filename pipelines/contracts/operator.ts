@@ -68,6 +68,14 @@ export interface ChildRun {
   readonly outputs: Readonly<Record<string, readonly StageOutput[]>>;
 }
 
+/** What code a run runs. */
+export interface CodeDigests {
+  /** Digest of the pipeline's bundle, or null for a pipeline made in a program. */
+  readonly bundle: string | null;
+  /** Digests of the plan's operators, by name. */
+  readonly operators: Readonly<Record<string, string>>;
+}
+
 /** What an operator may touch. Everything outside the process comes through here. */
 export interface OperatorContext {
   readonly run: string;
@@ -75,6 +83,8 @@ export interface OperatorContext {
   readonly attempt: number;
   /** The directory that the plan's relative source paths resolve from. */
   readonly root: string;
+  /** For lineage; keys hold their own. */
+  readonly code: CodeDigests;
   readonly placement: Placement;
   readonly artifacts: ArtifactStore;
   readonly sql: SqlEngine;
@@ -147,6 +157,8 @@ export interface Operator<O = unknown> {
   readonly engines: readonly EngineName[];
   /** true for a pure operator that goes on from what it finds in its scratch folder, which then outlives a failure or a kill. */
   readonly resumes?: boolean;
+  /** The device that computes its results, where that is not the CPU in any case: a part of the key in place of `options.device`. */
+  device?(options: O): Placement['device'];
   /** false where `keyParts` says itself how the options count, as SQL without its layout. Default true. */
   readonly optionsInKey?: boolean;
   /**

@@ -4,7 +4,7 @@ import type { SqlValue } from '../contracts/sql.js';
 import { type DatasetNode, datasetKinds, nodeOf } from './build-node.js';
 import { undeclaredValue } from './dataset-value.js';
 import { describeValue } from './describe-value.js';
-import { openPart } from './sql-position.js';
+import { type OpenPart, openPart } from './sql-position.js';
 import type { AnyDataset, UndeclaredDataset } from './stage-values.js';
 
 declare const boundKind: unique symbol;
@@ -104,7 +104,7 @@ function boundValue(part: SqlPart, path: string): SqlValue {
   });
 }
 
-function insideOf(open: '"' | "'" | 'comment', path: string): MillraceError {
+function insideOf(open: NonNullable<OpenPart>, path: string): MillraceError {
   return new MillraceError('SQL_INVALID', {
     path,
     expected: 'values and datasets outside of quotes and comments',

@@ -7,6 +7,7 @@ import { needsOf } from '../../pipelines/plan/compile.js';
 import type { Plan } from '../../pipelines/plan/schema.js';
 import type { Services } from '../services.js';
 import { openChildRun, outputsOf } from '../stages/child-runs.js';
+import { codeDigests } from '../stages/code-digests.js';
 import { openPlan } from '../stages/open-plan.js';
 import { boundPlacement } from '../stages/placement.js';
 import { newRunId } from '../stages/run-id.js';
@@ -134,6 +135,7 @@ async function driveRun(services: Services, run: RunRecord, plan: Plan, options:
     run: run.id,
     pipeline: plan.pipeline,
     root: options.root,
+    code: codeDigests(plan, run.bundle),
     placement: boundPlacement(options.placement),
     useCache: options.useCache,
     from: options.from,
@@ -147,15 +149,29 @@ async function driveRun(services: Services, run: RunRecord, plan: Plan, options:
     );
     const driven = plan.stages.map((stage) => ({ id: stage.id, needs: needsOf(stage), fused: stage.fused }));
     const { status } = await drivePlan(driven, host);
+    lease.signal.throwIfAborted();
     const failed = host.records.find((record) => record.error !== null)?.error ?? null;
     await services.metadata.setRunStatus(run.id, status, failed);
     return { run: run.id, status, stages: host.records, metrics: await services.metadata.metrics(run.id) };
   } catch (error) {
-    await services.metadata.setRunStatus(run.id, 'failed', serializeError(error));
+    // Another process may drive the run by now: its status is not ours to write.
+    if (lease.signal.aborted) throw leaseLost(run.id, error);
+    // A store that refuses this too must not hide why the run failed.
+    await services.metadata.setRunStatus(run.id, 'failed', serializeError(error)).catch(() => {});
     throw error;
   } finally {
     clearInterval(watch);
   }
+}
+
+function leaseLost(run: string, cause: unknown): MillraceError {
+  return new MillraceError('STORE_LOCKED', {
+    path: run,
+    expected: 'to keep the lease of the run while it goes on',
+    received: 'a lease that was lost: this process stood still for longer than it lasts',
+    hint: `Go on with millrace runs resume ${run}.`,
+    cause,
+  });
 }
 
 function cancelled(run: string): MillraceError {

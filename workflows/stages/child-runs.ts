@@ -28,7 +28,7 @@ export async function openChildRun(
     id,
     pipeline: plan.pipeline,
     plan: instance,
-    bundle: null,
+    bundle: parent.bundle,
     params: plan.params as Json,
     root: parent.root,
     parent: { run: parent.id, stage },

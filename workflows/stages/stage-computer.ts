@@ -140,7 +140,7 @@ export class StageComputer {
           ...done,
           outputs: kept.outputs,
           ...(kept.summary as Pick<Settled, 'summary' | 'metrics'>),
-          reason: keyReason(false, key.parts, before, note),
+          reason: keyReason(false, key.parts, before, kept.differs ? nondeterministic(note, done, kept) : note),
         };
       }
       return { ...done, reason: keyReason(false, key.parts, before, note) };
@@ -215,6 +215,7 @@ export class StageComputer {
       stage: stage.id,
       attempt,
       root: this.options.root,
+      code: this.options.code,
       placement: this.options.placement,
       artifacts,
       sql,
@@ -253,6 +254,21 @@ export class StageComputer {
       await abortableDelay(100, this.options.signal);
     }
   }
+}
+
+/** What `runs show --why` says of a result that is not the first one of its key. */
+function nondeterministic(
+  note: string | null,
+  ours: { readonly outputs: readonly StageOutput[] },
+  first: { readonly outputs: readonly StageOutput[] },
+): string {
+  const other = ours.outputs
+    .filter(({ name, digest }) => first.outputs.find((one) => one.name === name)?.digest !== digest)
+    .map(({ name, digest }) => `${name} ${digest.slice(0, 12)}`);
+  return [
+    ...(note === null ? [] : [note]),
+    `nondeterministic: the same key gave another result (${other.join(', ')}); the first one stays`,
+  ].join('; ');
 }
 
 function leaseLost(stage: string, cause: unknown): MillraceError {

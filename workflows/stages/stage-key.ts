@@ -17,13 +17,13 @@ export interface KeyEnvironment {
   /** Digest of an operator's own code with the connectors it uses. */
   readonly operatorDigest: (operator: string) => string;
   readonly engineVersions: Readonly<Record<EngineName, string>>;
-  /** 'cpu' or 'cuda': what a training stage would run on. */
+  /** 'cpu' or 'cuda': what 'auto' means. */
   readonly deviceClass: string;
   readonly context: KeyContext;
 }
 
 /**
- * The digest of: operator and its code, resolved options part by part, device class, engine versions, and what it reads:
+ * The digest of: operator and its code, resolved options part by part, the device that computes, engine versions, and what it reads:
  * the parts that the operator names itself, else the digest of every input artifact.
  */
 export async function stageKey(
@@ -33,8 +33,13 @@ export async function stageKey(
 ): Promise<StageKey> {
   const parts: Record<string, string> = { operator: operator.name, code: environment.operatorDigest(operator.name) };
   for (const engine of operator.engines) parts[`engine.${engine}`] = environment.engineVersions[engine];
-  if (operator.engines.includes('libtorch')) parts['device'] = environment.deviceClass;
   if (operator.optionsInKey !== false) Object.assign(parts, optionParts(stage.options));
+  if (operator.device !== undefined) {
+    // The device counts, not the words that choose it: 'auto' without a card gives what 'cpu' gives.
+    delete parts['options.device'];
+    const device = operator.device(stage.options);
+    parts['device'] = device === 'auto' ? environment.deviceClass : device;
+  }
   Object.assign(parts, (await operator.keyParts?.(environment.context, stage)) ?? inputParts(stage.inputs));
   return { key: digestOf(parts), parts };
 }

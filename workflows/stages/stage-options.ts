@@ -1,5 +1,5 @@
 import type { StageRecord } from '../../pipelines/contracts/metadata.js';
-import type { Placement, Progress } from '../../pipelines/contracts/operator.js';
+import type { CodeDigests, Placement, Progress } from '../../pipelines/contracts/operator.js';
 
 /** What a stage tells while it runs. */
 export type StageEvent =
@@ -25,6 +25,7 @@ export interface StageOptions {
   readonly run: string;
   readonly pipeline: string;
   readonly root: string;
+  readonly code: CodeDigests;
   readonly placement: Placement;
   /** false computes every pure stage again. */
   readonly useCache: boolean;

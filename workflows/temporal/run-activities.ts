@@ -6,6 +6,7 @@ import { needsOf } from '../../pipelines/plan/compile.js';
 import type { Plan } from '../../pipelines/plan/schema.js';
 import type { Services } from '../services.js';
 import { childRuns, openChildRun } from '../stages/child-runs.js';
+import { codeDigests } from '../stages/code-digests.js';
 import { openPlan } from '../stages/open-plan.js';
 import type { RunEvent } from '../stages/stage-options.js';
 import { StageRunner } from '../stages/stage-runner.js';
@@ -70,6 +71,7 @@ export function createRunActivities(services: Services, options: ActivitiesOptio
         run: id,
         pipeline: plan.pipeline,
         root: record.root,
+        code: codeDigests(plan, record.bundle),
         placement: { ...options.placement, device: device === 'auto' ? options.placement.device : device },
         useCache,
         from,

@@ -256,8 +256,17 @@ export function metadataSuite(name: string, place: () => Promise<MetadataPlace>)
       await using store = await (await place()).open('default');
       const first = { outputs: [{ name: 'dataset', digest: digest() }], summary: { rows: 1 } };
       const later = { outputs: [{ name: 'dataset', digest: digest() }], summary: { rows: 2 } };
-      expect(await store.insertCached('k', first.outputs, first.summary)).toEqual({ ...first, inserted: true });
-      expect(await store.insertCached('k', later.outputs, later.summary)).toEqual({ ...first, inserted: false });
+      expect(await store.insertCached('k', first.outputs, first.summary)).toEqual({
+        ...first,
+        inserted: true,
+        differs: false,
+      });
+      expect(await store.insertCached('k', later.outputs, later.summary)).toEqual({
+        ...first,
+        inserted: false,
+        differs: true,
+      });
+      expect((await store.insertCached('k', first.outputs, first.summary)).differs).toBe(false);
       expect(await store.cached('k')).toEqual(first);
       await store.dropCached('k');
       expect(await store.cached('k')).toBeNull();

@@ -1,7 +1,7 @@
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { runCli, runJson, startCli, temporaryDirectory } from '../../support/cli.js';
+import { repository, runCli, runJson, startCli, temporaryDirectory } from '../../support/cli.js';
 import { stageBegun } from '../../support/run-log.js';
 import { type Project, visitorsProject } from '../../support/visitors.js';
 
@@ -141,6 +141,50 @@ describe('millrace tensorboard', () => {
     expect(code).toBe(2);
     expect(stderr).toContain(
       'expected records of a run; received no such directory. Run a pipeline that fits a model first.',
+    );
+  });
+});
+
+describe('millrace models show', () => {
+  test('tells the code that made a version: the pipeline’s bundle, and its operators in JSON', async () => {
+    interface Shown {
+      readonly versions: readonly {
+        readonly lineage: {
+          readonly code: { readonly bundle: string; readonly operators: Readonly<Record<string, string>> };
+        };
+      }[];
+    }
+    const { versions } = await runJson<Shown>(['models', 'show', 'visitors', ...project.inStore]);
+    const { bundle, operators } = versions[0]!.lineage.code;
+    expect(bundle).toMatch(/^[0-9a-f]{64}$/);
+    expect(Object.keys(operators)).toEqual([
+      ...['custom', 'deploy', 'evaluate', 'exportOnnx', 'feed', 'fit', 'gate', 'ingest', 'promote', 'register', 'sql'],
+      'statistics',
+    ]);
+    const { stdout } = await runCli(['models', 'show', 'visitors', ...project.inStore]);
+    expect(stdout).toContain(bundle.slice(0, 12));
+  });
+});
+
+describe('millrace check', () => {
+  test('tells problems of types and of SQL at once', async () => {
+    await using other = await visitorsProject(20);
+    await symlink(join(repository, 'node_modules'), join(other.directory, 'node_modules'));
+    await other.write(
+      'tsconfig.json',
+      '{ "compilerOptions": { "strict": true, "noEmit": true, "types": [] }, "include": ["minutes-per-page.ts"] }\n',
+    );
+    await other.edit(
+      'minutes-per-page.ts',
+      'return minutes === null',
+      'const pace: string = pages;\n  return minutes === null',
+    );
+    await other.edit('pipeline.ts', 'v.pages, v.minutes', 'v.pagges, v.minutes');
+    const { code, stdout, stderr } = await runCli(['check', join(other.directory, 'pipeline.ts'), ...other.inStore]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('pagges');
+    expect(stderr).toContain(
+      "minutes-per-page.ts(2,9): error TS2322: Type 'number' is not assignable to type 'string'.",
     );
   });
 });

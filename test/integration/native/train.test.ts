@@ -48,6 +48,7 @@ describe('train', () => {
       weightsPath: request.weightsPath,
       feedDirectory: request.feedDirectory,
       shards: ['validation-00000.safetensors'],
+      rows: null,
       outputs: ['probability', 'logits'],
       threads: 2,
       dtype: 'float32',
@@ -57,6 +58,11 @@ describe('train', () => {
     expect(scored['probability']).toMatchObject({ dtype: 'float32', shape: [257] });
     const alone = await score({ ...scoring, threads: 1 });
     expect(alone).toEqual(scored);
+    const first = await score({ ...scoring, rows: 100 });
+    expect(first['probability']!.shape).toEqual([100]);
+    // Of a block of rows the last ones may take another kernel: the last bit differs.
+    for (const [row, value] of (first['probability']!.data as Float32Array).entries())
+      expect(value).toBeCloseTo((scored['probability']!.data as Float32Array)[row]!, 6);
   });
 
   it('stops once no epoch was better for as long as it is patient, and keeps the weights of the best one', async () => {

@@ -60,6 +60,7 @@ export async function openEvaluationWorld(): Promise<EvaluationWorld> {
       stage,
       attempt: 1,
       root: directory,
+      code: { bundle: null, operators: {} },
       placement: { threads: 2, memoryLimitMb: 1024, device: 'cpu' },
       artifacts,
       sql,

@@ -100,6 +100,31 @@ describe('feed', () => {
     expect(Math.abs(ages.reduce((sum, age) => sum + age, 0) / ages.length)).toBeLessThan(1e-6);
   });
 
+  it.each([
+    [
+      'validation',
+      1000,
+      'column w: expected a weight above 0 in the validation split; received 0 in all of its 1000 rows. Mend the weights in the SQL that makes the dataset, or leave weight out of fit.',
+    ],
+    [
+      'train and validation',
+      0,
+      [
+        'column w: expected a weight above 0 in the train split; received 0 in all of its 2000 rows. Mend the weights in the SQL that makes the dataset, or leave weight out of fit.',
+        'column w: expected a weight above 0 in the validation split; received 0 in all of its 1000 rows. Mend the weights in the SQL that makes the dataset, or leave weight out of fit.',
+      ].join('\n'),
+    ],
+  ])('refuses weights that are 0 in all rows of %s', async (_splits, weighed, message) => {
+    const dataset = await fixture.dataset(
+      `SELECT i AS id, i % 97 AS x, i % 3 = 0 AS y, (CASE WHEN i < ${weighed} OR i >= 3000 THEN 1 ELSE 0 END)::DOUBLE AS w, CASE WHEN i < 2000 THEN 'train' WHEN i < 3000 THEN 'validation' ELSE 'test' END AS part FROM range(4000) t(i) ORDER BY i`,
+      { key: ['id'], required: ['w', 'part'] },
+    );
+    const byColumn: SplitSpec = { kind: 'column', column: 'part', validation: null };
+    await expect(
+      makeFeed(dataset, { inputs: { x: standardize() }, label: 'y', task: 'binary', weight: 'w' }, byColumn),
+    ).rejects.toMatchObject({ code: 'DATA_OUT_OF_RANGE', message });
+  });
+
   it('gives equal bytes at 1, 2, 3 and 8 threads', async () => {
     const dataset = await fixture.dataset(
       `SELECT i AS id, sin(i) * 100 AS x, 'v' || (i * 31) % 977 AS v, (i % 5)::INTEGER AS y FROM range(250000) t(i) ORDER BY i`,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Baseline, Evidence } from '../../../../operators/gate/evidence.js';
 import { judge } from '../../../../operators/gate/judge.js';
-import { verdictSchema } from '../../../../operators/gate/verdict.js';
+import { type GateLine, summarizeGates, verdictSchema } from '../../../../operators/gate/verdict.js';
 import {
   atLeast,
   atMost,
@@ -263,5 +263,33 @@ describe('conditions', () => {
     [{ ...parity(), atMostMs: 3 }],
   ])('refuses %j', (condition) => {
     expect(conditionSchema.safeParse(condition).success).toBe(false);
+  });
+});
+
+describe('summarizeGates', () => {
+  const gateLine = (name: string, passed: boolean): GateLine => ({
+    name,
+    bar: 0.5,
+    value: 0.7,
+    interval: null,
+    passed,
+    note: null,
+    code: null,
+  });
+
+  it('keeps all lines of a short verdict', () => {
+    const gates = [gateLine('atLeast(auc)', true), gateLine('atMost(logLoss)', false)];
+    expect(summarizeGates(gates)).toEqual({ gates, gatesLeftOut: 0 });
+  });
+
+  it('keeps what fits of a long one, in its order, the missed ones first of all', () => {
+    const gates = Array.from({ length: 5000 }, (_, index) =>
+      gateLine(`perSlice(city = ${'x'.repeat(index % 200)}, auc)`, index % 1000 !== 999),
+    );
+    const { gates: kept, gatesLeftOut } = summarizeGates(gates);
+    expect(JSON.stringify(kept).length).toBeLessThanOrEqual(32 * 1024 + 2);
+    expect(kept.length + gatesLeftOut).toBe(5000);
+    expect(kept.filter((line) => !line.passed)).toHaveLength(5);
+    expect(kept).toEqual(gates.filter((line) => kept.includes(line)));
   });
 });

@@ -115,6 +115,9 @@ describe('sql', () => {
       "sql.${1}: expected values and datasets outside of quotes and comments; received one between '. Take the quotes away: a value is bound with its type.",
     ]);
     expect(texts(() => sql`SELECT * FROM "${people()}"`, code)).toHaveLength(1);
+    expect(texts(() => sql`SELECT $$it is ${1}$$`, code)).toEqual([
+      'sql.${0}: expected values and datasets outside of quotes and comments; received one between $$. Take the quotes away: a value is bound with its type.',
+    ]);
     expect(texts(() => sql`SELECT 1 -- ${1}`, code)).toEqual([
       'sql.${0}: expected values and datasets outside of quotes and comments; received one in a comment. Take it out of the comment.',
     ]);
