@@ -53,20 +53,29 @@ export interface ServicesOptions {
   readonly directory: string;
   readonly threads: number;
   readonly memoryLimitMb: number;
+  /** `postgres://…` of the metadata that a team shares. Default: a SQLite file in the directory. */
+  readonly metadataUrl?: string;
+}
+
+/** PostgreSQL's driver is loaded only where it is used. */
+async function openMetadata({ directory, metadataUrl }: ServicesOptions): Promise<MetadataStore> {
+  const namespace = 'default';
+  if (metadataUrl === undefined) {
+    return await openSqliteMetadataStore({ file: join(directory, 'metadata.sqlite'), namespace });
+  }
+  const { openPostgresMetadataStore } = await import('../connectors/metadata-store/postgres-metadata-store.js');
+  return await openPostgresMetadataStore({ url: metadataUrl, namespace });
 }
 
 /**
  * Opens a store and the engines. What dead processes left in it is swept.
  *
- * @throws STORE_VERSION, STORE_UNREADABLE, DISK_FULL
+ * @throws STORE_VERSION, STORE_UNREADABLE, STORE_LOCKED, DISK_FULL; CONFIG_INVALID - `metadataUrl`.
  */
 export async function openServices(options: ServicesOptions): Promise<Services> {
   const { directory } = options;
   makeStoreDirectory(directory);
-  const [artifacts, metadata] = await Promise.all([
-    openDiskArtifactStore(directory),
-    openSqliteMetadataStore({ file: join(directory, 'metadata.sqlite'), namespace: 'default' }),
-  ]);
+  const [artifacts, metadata] = await Promise.all([openDiskArtifactStore(directory), openMetadata(options)]);
   await Promise.all([artifacts.sweep(), sweepScratch(directory, metadata)]);
   const sql = memoizedSqlEngine(
     openLazySqlEngine({

@@ -119,7 +119,7 @@ export function* listRuns(
       SELECT id, sequence, pipeline, status, plan, bundle, params, root, parent_run, parent_stage, created_at,
         finished_at, error, options
       FROM runs WHERE namespace = ${namespace} AND parent_run = ${parent}
-        AND (${pipeline ?? null} IS NULL OR pipeline = ${pipeline ?? null})
+        AND (CAST(${pipeline ?? null} AS TEXT) IS NULL OR pipeline = ${pipeline ?? null})
       ORDER BY sequence DESC LIMIT ${limit}`);
     return nested.map(toRecord);
   }

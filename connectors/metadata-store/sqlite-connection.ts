@@ -4,7 +4,7 @@ import Database from 'libsql';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import { migrations } from './schema.js';
 import { describeSqliteError, isBusy } from './sqlite-errors.js';
-import type { Operation, Request, SqlScalar, Statement } from './statement.js';
+import { checkValues, type Operation, type Request, type SqlScalar } from './statement.js';
 
 const checkpointBytes = 4 * 1024 * 1024;
 
@@ -192,27 +192,6 @@ function useWriteAheadLog(database: Database.Database, busyTimeoutMs: number): v
     }
     if (waited >= busyTimeoutMs) return;
     Atomics.wait(pause, 0, 0, 5);
-  }
-}
-
-/** The bindings cut text at NUL and end the process on a value of another type: neither may reach them. */
-function checkValues(statement: Statement): void {
-  for (const value of statement.values) {
-    if (value === null || typeof value === 'number') continue;
-    if (typeof value === 'string') {
-      if (!value.includes('\0')) continue;
-      throw new MillraceError('NAME_INVALID', {
-        path: 'metadata',
-        expected: 'text without NUL characters',
-        received: 'text that holds one',
-        hint: 'Choose another name.',
-      });
-    }
-    throw new MillraceError('INTERNAL', {
-      path: 'metadata',
-      expected: 'a text, a number or null in every column',
-      received: typeof value,
-    });
   }
 }
 

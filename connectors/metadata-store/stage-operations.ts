@@ -17,9 +17,10 @@ export function* putStage(namespace: string, record: StageRecord): Operation<voi
   }
   const changed = yield* run(sql`
     INSERT INTO stages (namespace, run, stage, ordinal, pipeline, run_sequence, attempt, status, key, document)
-    SELECT ${namespace}, ${record.run}, ${record.stage},
+    SELECT CAST(${namespace} AS TEXT), CAST(${record.run} AS TEXT), CAST(${record.stage} AS TEXT),
       (SELECT count(*) FROM stages WHERE namespace = ${namespace} AND run = ${record.run}),
-      runs.pipeline, runs.sequence, ${record.attempt}, ${record.status}, ${record.key}, ${JSON.stringify(record)}
+      runs.pipeline, runs.sequence, CAST(${record.attempt} AS BIGINT), CAST(${record.status} AS TEXT),
+      CAST(${record.key} AS TEXT), CAST(${JSON.stringify(record)} AS TEXT)
     FROM runs WHERE namespace = ${namespace} AND id = ${record.run}
     ON CONFLICT (namespace, run, stage) DO UPDATE
       SET attempt = excluded.attempt, status = excluded.status, key = excluded.key, document = excluded.document

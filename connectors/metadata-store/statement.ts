@@ -1,3 +1,5 @@
+import { MillraceError } from '../../pipelines/contracts/errors.js';
+
 /** What a column holds: integers and floats are numbers, documents are JSON text. */
 export type SqlScalar = null | number | string;
 
@@ -17,6 +19,30 @@ export function sql(strings: TemplateStringsArray, ...values: readonly SqlScalar
     texts.set(strings, text);
   }
   return { text, values };
+}
+
+/**
+ * libsql cuts text at NUL and ends the process on a value of another type; PostgreSQL has no text with NUL.
+ * Neither may reach a driver. @throws NAME_INVALID, INTERNAL
+ */
+export function checkValues(statement: Statement): void {
+  for (const value of statement.values) {
+    if (value === null || typeof value === 'number') continue;
+    if (typeof value === 'string') {
+      if (!value.includes('\0')) continue;
+      throw new MillraceError('NAME_INVALID', {
+        path: 'metadata',
+        expected: 'text without NUL characters',
+        received: 'text that holds one',
+        hint: 'Choose another name.',
+      });
+    }
+    throw new MillraceError('INTERNAL', {
+      path: 'metadata',
+      expected: 'a text, a number or null in every column',
+      received: typeof value,
+    });
+  }
 }
 
 /** What an operation asks of its driver. */
