@@ -31,6 +31,7 @@ export class DiskArtifactWriter implements ArtifactWriter {
   readonly kind: ArtifactKind;
   readonly directory: string;
   readonly #shelf: Shelf;
+  readonly #flushes = new Map<string, Promise<void>>();
   #isOpen = true;
 
   private constructor(shelf: Shelf, kind: ArtifactKind, directory: string) {
@@ -47,6 +48,13 @@ export class DiskArtifactWriter implements ArtifactWriter {
     }
   }
 
+  flush(path: string): void {
+    const flushing = flushFile(join(this.directory, path));
+    // The commit throws it.
+    flushing.catch(() => {});
+    this.#flushes.set(path, flushing);
+  }
+
   async commit(meta: Json, known: Known = new Map()): Promise<Artifact> {
     if (!this.#isOpen) {
       throw new MillraceError('INTERNAL', {
@@ -59,6 +67,7 @@ export class DiskArtifactWriter implements ArtifactWriter {
     try {
       return await this.#publish(meta, known);
     } catch (error) {
+      await Promise.allSettled(this.#flushes.values());
       await rm(this.directory, { recursive: true, force: true });
       throw describeDiskError(error, this.directory);
     }
@@ -67,6 +76,7 @@ export class DiskArtifactWriter implements ArtifactWriter {
   async discard(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    await Promise.allSettled(this.#flushes.values());
     await rm(this.directory, { recursive: true, force: true });
   }
 
@@ -74,8 +84,8 @@ export class DiskArtifactWriter implements ArtifactWriter {
   async #publish(meta: Json, known: Known): Promise<Artifact> {
     const { files: paths, directories } = await this.#walk();
     const written = new Set(paths);
-    for (const path of known.keys()) {
-      if (!written.has(path)) throw this.#unforeseen(path, 'a file that was written', 'a digest without a file');
+    for (const path of [...known.keys(), ...this.#flushes.keys()]) {
+      if (!written.has(path)) throw this.#unforeseen(path, 'a file that was written', 'none');
     }
     const files: ArtifactFile[] = [];
     await forEachParallel(paths, parallelFiles, async (path) => {
@@ -92,13 +102,14 @@ export class DiskArtifactWriter implements ArtifactWriter {
       await syncPath(dirname(place));
       return { digest, manifest, directory: place };
     }
-    await forEachParallel(paths, parallelFiles, (path) => syncPath(join(this.directory, path)));
-    await writeDurably(join(this.directory, manifestName), bytes);
+    await Promise.all([
+      writeDurably(join(this.directory, manifestName), bytes),
+      forEachParallel(paths, parallelFiles, (path) => this.#flushes.get(path) ?? syncPath(join(this.directory, path))),
+    ]);
     await forEachParallel(directories, parallelFiles, syncPath);
     await mkdir(dirname(place), { recursive: true });
     await this.#moveTo(place, digest);
-    await syncPath(dirname(place));
-    await syncPath(dirname(dirname(place)));
+    await Promise.all([syncPath(dirname(place)), syncPath(dirname(dirname(place)))]);
     return { digest, manifest, directory: place };
   }
 
@@ -173,6 +184,17 @@ async function writeDurably(path: string, bytes: Buffer): Promise<void> {
   const handle = await open(path, 'wx', 0o444);
   try {
     await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** As a commit leaves it: read-only and on the disk. */
+async function flushFile(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.chmod(0o444);
     await handle.sync();
   } finally {
     await handle.close();

@@ -44,6 +44,8 @@ export class InstanceMaker {
           "SET GLOBAL TimeZone = 'UTC'",
           // A compressed CSV is estimated at tens of rows; below this many, an ASOF join compares every pair (60 s for 2 s).
           'SET asof_loop_join_threshold = 0',
+          // A stage binds its sources several times: each would read and parse every footer again.
+          'SET GLOBAL parquet_metadata_cache = true',
           'SET enable_progress_bar = true',
           'SET enable_progress_bar_print = false',
           `SET GLOBAL allowed_directories = ${listLiteral(limits.directories)}`,
@@ -59,7 +61,7 @@ export class InstanceMaker {
     }
   }
 
-  /** Begins the next instance; called when a session has its own. */
+  /** Begins the next instance; called while a session ends, when the disk is waited for and the cores are free. */
   prepare(): void {
     if (this.#spare !== null) return;
     this.#spare = blankInstance();

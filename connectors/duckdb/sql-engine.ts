@@ -47,8 +47,7 @@ class DuckdbEngine implements SqlEngine {
         memoryLimitMb: options.memoryLimitMb ?? this.#options.memoryLimitMb,
         temporaryDirectory,
       });
-      this.#instances.prepare();
-      return new DuckdbSession({ ...opened, release, signal: options.signal });
+      return new DuckdbSession({ ...opened, ending: () => this.#instances.prepare(), release, signal: options.signal });
     } catch (error) {
       await release();
       throw mapDuckdbError(error, { path: 'sql', isCancelled: false });

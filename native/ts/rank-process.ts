@@ -46,6 +46,8 @@ export async function runRank<K extends 'trained' | 'scored'>(
   } finally {
     signal.removeEventListener('abort', cancel);
     for (const timer of timers) clearTimeout(timer);
+    // It has ended, unless the request did not leave this process.
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
   }
 }
 

@@ -42,6 +42,8 @@ export const sqlOperator = defineOperator<SqlOptions>({
 interface Prepared {
   readonly compiled: CompiledRelation;
   readonly casts: readonly ColumnCast[];
+  /** Whether the casts are to declared columns. */
+  readonly isDeclared: boolean;
   readonly select: string;
   readonly oneThread: readonly string[];
 }
@@ -70,6 +72,7 @@ async function runSql(context: OperatorContext, stage: OperatorStage<SqlOptions>
       session.onProgress((fraction) => context.progress({ fraction, message: 'writing rows' }));
       await writeFile(join(context.records, 'statement.sql'), `${prepared.select}\n`);
       const rows = await write(context, session, prepared, target);
+      writer.flush(partition);
       await checkUnchanged(readable);
       const columns = prepared.casts.map((cast) => cast.target);
       const file = await proveAndDescribe(context, session, stage.options.key, { target, columns, rows });
@@ -80,12 +83,14 @@ async function runSql(context: OperatorContext, stage: OperatorStage<SqlOptions>
         key: stage.options.key,
         partitions: [{ path: partition, rows }],
       };
-      const artifact = await writer.commit(
+      const committing = writer.commit(
         meta as unknown as Json,
         new Map([[partition, { bytes: file.bytes, sha256: file.sha256 }]]),
       );
+      // DuckDB gives its memory back while the disk is waited for.
+      const [{ digest }] = await Promise.all([committing, session[Symbol.asyncDispose]()]);
       return {
-        outputs: [{ name: 'dataset', digest: artifact.digest }],
+        outputs: [{ name: 'dataset', digest }],
         summary: {
           rows,
           // Names and types are in the manifest: a summary is small.
@@ -123,7 +128,6 @@ async function prepare(
   );
   const declared = stage.options.columns ?? declaredColumns(relation);
   const casts = castColumns(compiled.columns, declared ?? compiled.columns, false, context.stage);
-  if (declared !== null) await checkCasts(session, compiled, casts, context.stage);
   checkKey(context.stage, key, casts);
   const fields = casts.map((cast) => `${cast.expression} AS ${quoteIdentifier(cast.target.name)}`);
   const order = orderOf(
@@ -132,7 +136,7 @@ async function prepare(
   );
   const select = `${withClause(compiled.steps)}SELECT ${fields.join(', ')}\nFROM ${compiled.table}\nORDER BY ${order.join(', ')}`;
   const oneThread = await remainingSensitivity(session, compiled.orderSensitive, select, compiled.values);
-  return { compiled, casts, select, oneThread };
+  return { compiled, casts, isDeclared: declared !== null, select, oneThread };
 }
 
 function checkKey(stage: string, key: readonly string[], casts: readonly ColumnCast[]): void {
@@ -190,6 +194,9 @@ async function write(
     return (await session.writeParquet(prepared.select, target, prepared.compiled.values)).rows;
   } catch (error) {
     if (!isMillraceError(error)) throw error;
+    // Asked after the failure alone: binding once more costs as much as the rest of a small stage.
+    if (prepared.isDeclared && (error.code.startsWith('SQL_') || error.code === 'DATA_TYPE'))
+      await checkCasts(session, prepared.compiled, prepared.casts, context.stage);
     const refused =
       error.code === 'DATA_TYPE' || error.code === 'DATA_OUT_OF_RANGE'
         ? await findRefused(context.stage, session, prepared)

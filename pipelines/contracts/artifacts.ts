@@ -42,6 +42,8 @@ export interface Artifact {
 export interface ArtifactWriter {
   readonly kind: ArtifactKind;
   readonly directory: string;
+  /** Begins to bring a finished file to the disk, which the commit waits for: a large one gets there while it is hashed. */
+  flush(path: string): void;
   /**
    * @param known - digests that the writer computed while writing, by path: those files are not read again.
    * @throws DISK_FULL - retryable; nothing becomes visible.

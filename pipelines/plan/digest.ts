@@ -30,8 +30,12 @@ export function canonicalJson(value: unknown): string {
   throw new TypeError(`canonical JSON cannot hold a ${typeof value}`);
 }
 
-/** sha256 of a text's UTF-8 bytes, as 64 hexadecimal digits. Pure JavaScript: it runs in the workflow sandbox too. */
+/** Node's own SHA-256, where this runs in Node: at a process's start it takes a twentieth of the time of JavaScript. */
+const native = globalThis.process?.getBuiltinModule?.('node:crypto');
+
+/** sha256 of a text's UTF-8 bytes, as 64 hexadecimal digits. In the workflow sandbox pure JavaScript gives the same. */
 export function sha256Hex(text: string): string {
+  if (native !== undefined) return native.createHash('sha256').update(text, 'utf8').digest('hex');
   return bytesToHex(sha256(utf8ToBytes(text)));
 }
 

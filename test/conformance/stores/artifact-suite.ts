@@ -114,7 +114,7 @@ export function artifactSuite(name: string, place: () => Promise<ArtifactPlace>)
       const noFile = await store.create('feed');
       expect(await errorOf(noFile.commit({}, new Map([['b', { bytes: 0, sha256: sha256('') }]])))).toMatchObject({
         code: 'INTERNAL',
-        message: 'artifact of kind feed: b: expected a file that was written; received a digest without a file.',
+        message: 'artifact of kind feed: b: expected a file that was written; received none.',
       });
     });
 
@@ -132,6 +132,27 @@ export function artifactSuite(name: string, place: () => Promise<ArtifactPlace>)
         message: 'artifact writer of a value: expected one commit or discard; received a commit after it.',
       });
       expect(await digests(store)).toEqual([]);
+    });
+
+    test('with a file that was sent to the disk before is whole, and one that is not there ends the commit', async () => {
+      const shared = await place();
+      const store = await shared.open();
+      const writer = await store.create('value');
+      await writeFile(join(writer.directory, 'a'), 'abc');
+      writer.flush('a');
+      const artifact = await writer.commit({});
+      await store.verify(artifact.digest);
+      expect((await stat(join(artifact.directory, 'a'))).mode & 0o222).toBe(0);
+      const absent = await store.create('value');
+      absent.flush('b');
+      expect(await errorOf(absent.commit({}))).toMatchObject({
+        code: 'INTERNAL',
+        message: 'artifact of kind value: b: expected a file that was written; received none.',
+      });
+      const discarded = await store.create('value');
+      discarded.flush('c');
+      await discarded.discard();
+      expect(await shared.unfinished()).toBe(0);
     });
 
     test('cannot be written to by accident', async () => {

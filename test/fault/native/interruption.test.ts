@@ -27,6 +27,15 @@ function killAt(request: ReturnType<typeof longRequest>, isMoment: (event: Train
   });
 }
 
+/** Ranks that this process started and that are alive. */
+function ranks(): string[] {
+  const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').trim();
+  return children.split(' ').filter((child) => {
+    const command = `/proc/${child}/cmdline`;
+    return child !== '' && existsSync(command) && readFileSync(command, 'utf8').includes('rank-main');
+  });
+}
+
 describe('an interrupted training', () => {
   it('gives the same bytes after kill -9 in the middle of an epoch as one that was left alone', async () => {
     const folder = temporaryFolder();
@@ -95,6 +104,12 @@ describe('an interrupted training', () => {
       code: 'CANCELLED',
     });
     expect(existsSync(request.checkpointDirectory)).toBe(false);
+  });
+
+  it('leaves no rank behind where the request cannot be sent', async () => {
+    const request = { ...longRequest(temporaryFolder(), 'run'), initialWeights: (() => {}) as never };
+    await expect(train(request, { onEvent: () => {}, signal: never })).rejects.toThrow('could not be cloned');
+    while (ranks().length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
   });
 
   it('begins again, and says so, where the checkpoint is damaged', async () => {
