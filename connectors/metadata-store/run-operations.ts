@@ -89,9 +89,10 @@ export function* setRunStatus(
 }
 
 export function* getRun(namespace: string, idOrPrefix: string): Operation<RunRecord> {
+  if (idOrPrefix === '') throw runNotFound(idOrPrefix, 'an empty id');
+  checkName('run', idOrPrefix);
   const exact = yield* findRun(namespace, idOrPrefix);
   if (exact !== null) return toRecord(exact);
-  if (idOrPrefix === '') throw runNotFound(idOrPrefix, 'an empty id');
   const found = yield* rows<{ id: string }>(sql`
     SELECT id FROM runs
     WHERE namespace = ${namespace} AND id >= ${idOrPrefix} AND id < ${`${idOrPrefix}~`} ORDER BY id LIMIT 2`);

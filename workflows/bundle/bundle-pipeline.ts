@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire, isBuiltin } from 'node:module';
 import { dirname, extname, isAbsolute, join, relative, sep } from 'node:path';
 import type { BuildFailure, Plugin } from 'esbuild';
 import { packageRoot } from '../../native/ts/package-root.js';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
+import { packageRootOf } from './find-root.js';
 
 /** A package that a bundle leaves outside: its name and version join the key of what runs it. */
 export interface ExternalPackage {
@@ -21,13 +23,13 @@ export interface Bundle {
 }
 
 /**
- * Bundles a pipeline file with what it imports of the user's own; packages stay outside.
+ * Bundles a pipeline file with what it imports of the user's own, linked packages too; installed packages stay outside.
  * Each module records its exports, so that a custom stage's function can be named.
  *
  * @throws PIPELINE_DOES_NOT_COMPILE - with file, line and esbuild's text for every error.
  */
 export async function bundlePipeline(file: string, root: string): Promise<Bundle> {
-  return bundle({ entryPoints: [file], plugins: [ownPackages, recordExports(root)] }, root, file);
+  return bundle({ entryPoints: [file], plugins: [ownPackages, linkedPackages(root), recordExports(root)] }, root, file);
 }
 
 /**
@@ -44,7 +46,7 @@ export async function bundleExport(module: string, name: string, root: string): 
         sourcefile: 'export.ts',
         loader: 'ts',
       },
-      plugins: [ownPackages],
+      plugins: [ownPackages, linkedPackages(root)],
       minifyWhitespace: true,
       minifySyntax: true,
       legalComments: 'none',
@@ -65,7 +67,6 @@ async function bundle(options: Record<string, unknown>, root: string, path: stri
       format: 'cjs',
       platform: 'node',
       target: 'node20',
-      packages: 'external',
       treeShaking: true,
       logLevel: 'silent',
       ...options,
@@ -110,10 +111,7 @@ const suppliedPackages: ReadonlySet<string> = new Set(['millrace', 'zod', 'apach
 
 /** The version of the package that a specifier belongs to, as it will run; 'missing' where none is found. */
 async function versionOf(specifier: string, root: string): Promise<string> {
-  const name = specifier
-    .split('/')
-    .slice(0, specifier.startsWith('@') ? 2 : 1)
-    .join('/');
+  const name = packageNameOf(specifier);
   const own = packageRoot();
   if (name === 'millrace') {
     return (JSON.parse(await readFile(join(own, 'package.json'), 'utf8')) as { version: string }).version;
@@ -129,13 +127,54 @@ async function versionOf(specifier: string, root: string): Promise<string> {
   return 'missing';
 }
 
-/** Millrace and zod stay outside even where the project's tsconfig maps them to sources. */
+function packageNameOf(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+}
+
+/** Millrace, zod and apache-arrow stay outside even where the project's tsconfig maps them to sources. */
 const ownPackages: Plugin = {
   name: 'own-packages',
   setup({ onResolve }) {
-    onResolve({ filter: /^(millrace(\/\w+)?|zod)$/ }, ({ path }) => ({ path, external: true }));
+    onResolve({ filter: /^(millrace(\/\w+)?|zod|apache-arrow)$/ }, ({ path }) => ({ path, external: true }));
   },
 };
+
+/** Marks the plugin's own question, which esbuild answers. */
+const asks = Symbol('linked-packages');
+
+/**
+ * Installed packages stay outside; what a project links (npm workspaces, `file:`) is the user's own code and goes in, since
+ * its version does not change with its content, and with it what it alone has installed. Native code stays outside.
+ */
+function linkedPackages(root: string): Plugin {
+  return {
+    name: 'linked-packages',
+    setup({ onResolve, resolve: resolvePath }) {
+      onResolve({ filter: /^[^./#]/ }, async ({ path, importer, kind, resolveDir, pluginData }) => {
+        if (pluginData === asks || kind === 'entry-point' || isAbsolute(path)) return null;
+        const outside = { path, external: true };
+        if (isBuiltin(path)) return outside;
+        const found = await resolvePath(path, { importer, kind, resolveDir, pluginData: asks });
+        if (found.errors.length > 0 || found.namespace !== 'file') return outside;
+        if (found.path.includes(`${sep}node_modules${sep}`) && isReachable(path, root)) return outside;
+        return hasNativeCode(packageRootOf(found.path)) ? outside : { path: found.path };
+      });
+    },
+  };
+}
+
+function isReachable(specifier: string, root: string): boolean {
+  const name = packageNameOf(specifier);
+  const directories = createRequire(join(root, 'package.json')).resolve.paths(name) ?? [];
+  return directories.some((directory) => existsSync(join(directory, name)));
+}
+
+function hasNativeCode(directory: string): boolean {
+  return ['binding.gyp', 'prebuilds'].some((name) => existsSync(join(directory, name)));
+}
 
 /** Appends a self-import to every module of the user's, which hands the module's exports to the compiler child. */
 function recordExports(root: string): Plugin {

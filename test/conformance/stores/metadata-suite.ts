@@ -97,10 +97,14 @@ export function metadataSuite(name: string, place: () => Promise<MetadataPlace>)
         ['ffff', 'no run of this id'],
         ['0199', 'a prefix that several runs share'],
         ['', 'an empty id'],
-        ['%', 'no run of this id'],
-        ["' OR 1=1 --", 'no run of this id'],
       ] as const) {
         expect(await errorOf(store.run(id))).toMatchObject({ code: 'RUN_NOT_FOUND', message: text(id, received) });
+      }
+      for (const name of ['%', "' OR 1=1 --", '..']) {
+        expect(await errorOf(store.run(name))).toMatchObject({
+          code: 'NAME_INVALID',
+          message: `run: expected 1 to 128 characters of A-Z a-z 0-9 . _ -, starting with a letter or digit, without '..'; received ${JSON.stringify(name)}. Choose another name.`,
+        });
       }
       expect(await errorOf(store.setRunStatus('ffff', 'failed', null))).toMatchObject({
         code: 'RUN_NOT_FOUND',

@@ -121,7 +121,7 @@ describe('a hostile name', () => {
     }
   });
 
-  test.each(hostile)('%j is refused as a run, and nothing is read for it', async (name) => {
+  test.each(hostile)('%j is refused as a run, with the rule', async (name) => {
     for (const args of [
       ['runs', 'show', name],
       ['runs', 'logs', name],
@@ -133,7 +133,7 @@ describe('a hostile name', () => {
       expect({ args, code, stderr }).toEqual({
         args,
         code: 2,
-        stderr: `run ${shown(name)}: expected a run's id or a unique prefix of it; received no run of this id. \`millrace runs list\` shows all runs.\n`,
+        stderr: `run: expected 1 to 128 characters of A-Z a-z 0-9 . _ -, starting with a letter or digit, without '..'; received ${shown(name)}. Choose another name.\n`,
       });
     }
   });

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -101,7 +101,7 @@ describe('a change runs again', () => {
       copy = await mkdtemp(join(tmpdir(), 'millrace-copy-'));
       for (const folder of ['cli', 'connectors', 'native', 'operators', 'pipelines', 'scripts', 'serving', 'workflows'])
         await cp(join(repository, folder), join(copy, folder), { recursive: true });
-      for (const file of ['package.json', 'tsconfig.json']) await cp(join(repository, file), join(copy, file));
+      for (const file of ['package.json', 'package-lock.json', 'tsconfig.json']) await cp(join(repository, file), join(copy, file));
       await symlink(join(repository, 'node_modules'), join(copy, 'node_modules'));
       await cp(join(repository, 'build'), join(copy, 'build'), { recursive: true });
     });
@@ -153,4 +153,21 @@ describe('a change runs again', () => {
       expect(ranStages(run)).toEqual(['model/feed', 'model', 'onnx', 'report']);
     });
   });
+});
+
+test('a change in a linked package reruns the custom stage that imports it and what is behind it; a comment there does not', async () => {
+  await using project = await visitorsProject(300);
+  const shared = join(project.directory, '..', 'shared');
+  await mkdir(join(shared, 'src'), { recursive: true });
+  await mkdir(join(project.directory, 'node_modules/@acme'), { recursive: true });
+  await symlink(shared, join(project.directory, 'node_modules/@acme/shared'));
+  const manifest = { name: '@acme/shared', version: '1.0.0', type: 'module', exports: { '.': './src/index.ts' } };
+  await project.write('../shared/package.json', JSON.stringify(manifest));
+  await project.write('../shared/src/index.ts', await project.read('minutes-per-page.ts'));
+  await project.edit('pace.ts', "'./minutes-per-page.js'", "'@acme/shared'");
+  expect((await project.run()).status).toBe('succeeded');
+  await project.edit('../shared/src/index.ts', '  return', '  // What follows is a ratio.\n  return');
+  expect(ranStages(await project.run())).toEqual([]);
+  await project.edit('../shared/src/index.ts', 'pages + 1', 'pages + 2');
+  expect(ranStages(await project.run())).toEqual(['paces', ...fromRowsOn]);
 });
