@@ -1,6 +1,7 @@
 // The public entrance `millrace`: what a pipeline file imports.
 export { type ErrorCode, isMillraceError, MillraceError, MillraceErrors } from './contracts/errors.js';
 export * from './define/conditions.js';
+export { type Config, defineConfig, type SecretReference, secret } from './define/config.js';
 export { type CustomContext, type CustomFunction, custom } from './define/custom.js';
 export { deploy } from './define/deploy.js';
 export { type EvaluateOptions, evaluate } from './define/evaluate.js';
