@@ -67,7 +67,10 @@ program.addCommand(
     .option('--threads <n>', 'cores to use (default: all)')
     .option('--device <device>', "'auto', 'cpu' or 'cuda'", 'auto')
     .option('--temporal', 'submit it to the Temporal server of TEMPORAL_ADDRESS, and follow it')
-    .option('--queue <queue>', 'with --temporal: the task queue of its workers', 'millrace')
+    .option(
+      '--queue <queue>',
+      'with --temporal: the task queue of its workers (default: of millrace.config.ts, else millrace)',
+    )
     .option('--detach', 'with --temporal: do not follow it')
     .action(async (file, options) => (await import('./commands/run.js')).run(file, options)),
 );
@@ -185,7 +188,7 @@ program.addCommand(
 const worker = new Command('worker').description('a process that drives runs for a Temporal server').exitOverride();
 worker.addCommand(
   command('start', 'drive runs and compute their stages until Ctrl-C')
-    .option('--queue <queue>', 'task queue', 'millrace')
+    .option('--queue <queue>', 'task queue (default: of millrace.config.ts, else millrace)')
     .option('--concurrency <n>', 'stages that run at once (default: 4 a core, at least 16)')
     .option('--grace <seconds>', 'how long running stages may go on at the end', '30')
     .action(async (options) => (await import('./commands/worker.js')).start(options)),
@@ -196,7 +199,7 @@ program.addCommand(
     .option('--port <port>', 'of the endpoints; 0 takes a free one', '8080')
     .option('--temporal-port <port>', 'of the Temporal server; 0 takes a free one', '7233')
     .option('--ui-port <port>', "of Temporal's web pages; 0 for none", '8233')
-    .option('--queue <queue>', 'task queue', 'millrace')
+    .option('--queue <queue>', 'task queue (default: of millrace.config.ts, else millrace)')
     .action(async (options) => (await import('./commands/dev.js')).dev(options)),
 );
 program.addCommand(

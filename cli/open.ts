@@ -1,4 +1,6 @@
+import { resolve } from 'node:path';
 import { MillraceError } from '../pipelines/contracts/errors.js';
+import { loadConfig } from '../workflows/config/load-config.js';
 import { openServices, type Services } from '../workflows/services.js';
 import { defaultPlacement } from '../workflows/stages/placement.js';
 import { storeDirectory } from '../workflows/store-directory.js';
@@ -8,10 +10,12 @@ export interface CommonOptions {
   readonly json?: boolean;
 }
 
-/** Opens the store that the options name. */
+/** Opens the store that the options or millrace.config.ts name. */
 export async function openStore(options: CommonOptions, from?: string): Promise<Services> {
   const { threads, memoryLimitMb } = defaultPlacement();
-  return openServices({ directory: storeDirectory(options.store, from), threads, memoryLimitMb });
+  const { config, directory } = await loadConfig(from);
+  const configured = config.store?.directory === undefined ? undefined : resolve(directory, config.store.directory);
+  return openServices({ directory: storeDirectory(options.store, from, configured), threads, memoryLimitMb });
 }
 
 /** An integer of a flag. @throws CONFIG_INVALID */

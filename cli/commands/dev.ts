@@ -3,13 +3,14 @@ import { startDevServer } from '../../connectors/temporal/dev-server.js';
 import { setupTemporal } from '../../connectors/temporal/fetch-server.js';
 import { startServer } from '../../serving/server.js';
 import { type CommonOptions, integerOption, openStore, printJson } from '../open.js';
+import { configuredQueue } from './temporal-config.js';
 import { openWorker } from './worker.js';
 
 interface DevOptions extends CommonOptions {
   readonly port: string;
   readonly temporalPort: string;
   readonly uiPort: string;
-  readonly queue: string;
+  readonly queue?: string;
 }
 
 /** A Temporal server, a worker and the endpoint server, all on this machine, until one Ctrl-C. */
@@ -35,7 +36,7 @@ export async function dev(options: DevOptions): Promise<void> {
   const worker = await openWorker(
     services,
     { address: temporal.address, namespace: 'default' },
-    { queue: options.queue, graceMs: 2000 },
+    { queue: await configuredQueue(options.queue), graceMs: 2000 },
   );
   await using _worker = atEnd(() => worker.drain());
   const { registry } = services.metadata;

@@ -19,7 +19,7 @@ interface RunOptions extends CommonOptions {
   readonly threads?: string;
   readonly device: string;
   readonly temporal?: boolean;
-  readonly queue: string;
+  readonly queue?: string;
   readonly detach?: boolean;
 }
 

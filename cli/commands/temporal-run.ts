@@ -3,20 +3,21 @@ import { isMillraceError } from '../../pipelines/contracts/errors.js';
 import type { PreparedPipeline } from '../../workflows/bundle/prepare-pipeline.js';
 import type { Services } from '../../workflows/services.js';
 import { type SubmitOptions, TemporalRuns } from '../../workflows/temporal/client.js';
-import { temporalAddress } from '../../workflows/temporal/temporal-address.js';
 import { exitCodeOf } from '../exit.js';
 import { type CommonOptions, openStore, printJson } from '../open.js';
 import { RunProgress } from '../render/progress.js';
 import { renderRun, runObject } from '../render/run-summary.js';
+import { configuredQueue, configuredTemporal } from './temporal-config.js';
 
 /** Submits a compiled pipeline to a Temporal server; follows it unless `detach` is asked for. */
 export async function submitRun(
   services: Services,
   prepared: PreparedPipeline,
-  options: CommonOptions & SubmitOptions & { readonly detach: boolean },
+  options: CommonOptions &
+    Omit<SubmitOptions, 'queue'> & { readonly queue: string | undefined; readonly detach: boolean },
 ): Promise<void> {
-  await using runs = await TemporalRuns.connect(services, temporalAddress());
-  const run = await runs.submit(prepared, options);
+  await using runs = await TemporalRuns.connect(services, await configuredTemporal());
+  const run = await runs.submit(prepared, { ...options, queue: await configuredQueue(options.queue) });
   process.stderr.write(`Submitted run ${run.id}.\n`);
   if (options.detach) {
     if (options.json === true) printJson({ run: run.id, status: 'running' });
@@ -28,7 +29,7 @@ export async function submitRun(
 
 /** Goes on with a run that a Temporal server drove, and follows it. */
 export async function resumeSubmitted(services: Services, id: string, options: CommonOptions): Promise<void> {
-  await using runs = await TemporalRuns.connect(services, temporalAddress());
+  await using runs = await TemporalRuns.connect(services, await configuredTemporal());
   const run = await runs.resume(id);
   await followRun(services, runs, run.id, options);
 }
@@ -36,12 +37,12 @@ export async function resumeSubmitted(services: Services, id: string, options: C
 /** Follows a run of a Temporal server that this or another process submitted. */
 export async function attach(id: string, options: CommonOptions): Promise<void> {
   await using services = await openStore(options);
-  await using runs = await TemporalRuns.connect(services, temporalAddress());
+  await using runs = await TemporalRuns.connect(services, await configuredTemporal());
   await followRun(services, runs, id, options);
 }
 
 export async function cancelSubmitted(services: Services, run: string): Promise<void> {
-  await using runs = await TemporalRuns.connect(services, temporalAddress());
+  await using runs = await TemporalRuns.connect(services, await configuredTemporal());
   await runs.cancel(run);
 }
 

@@ -1,13 +1,14 @@
 import { availableParallelism } from 'node:os';
 import type { Services } from '../../workflows/services.js';
 import { boundPlacement } from '../../workflows/stages/placement.js';
-import { type TemporalAddress, temporalAddress } from '../../workflows/temporal/temporal-address.js';
+import type { TemporalAddress } from '../../workflows/temporal/temporal-address.js';
 import { type RunningWorker, startWorker } from '../../workflows/temporal/worker.js';
 import { eventLogger } from '../event-logger.js';
 import { type CommonOptions, integerOption, openStore, printJson } from '../open.js';
+import { configuredQueue, configuredTemporal } from './temporal-config.js';
 
 export interface WorkerOptions extends CommonOptions {
-  readonly queue: string;
+  readonly queue?: string;
   readonly concurrency?: string;
   readonly grace: string;
 }
@@ -23,8 +24,12 @@ export async function start(options: WorkerOptions): Promise<void> {
     process.once('SIGTERM', () => resolve('asked'));
   });
   await using services = await openStore(options);
-  const temporal = temporalAddress();
-  const worker = await openWorker(services, temporal, { queue: options.queue, graceMs, concurrency });
+  const temporal = await configuredTemporal();
+  const worker = await openWorker(services, temporal, {
+    queue: await configuredQueue(options.queue),
+    graceMs,
+    concurrency,
+  });
   if (options.json === true) printJson({ ...temporal, queue: worker.queue, buildId: worker.buildId, pid: process.pid });
   else
     process.stdout.write(

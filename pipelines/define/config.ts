@@ -12,13 +12,13 @@ export function secret(name: string): SecretReference {
 }
 
 const secretReference = z.strictObject({
-  secret: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable'),
+  secret: z.string().refine((text) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(text), 'the name of an environment variable'),
 });
 
 /** A URL that is written out may not hold a password. */
 const metadataUrl = z
   .string()
-  .regex(/^postgres(ql)?:\/\//, "a URL that begins with 'postgres://'")
+  .refine((text) => /^postgres(ql)?:\/\//.test(text), "a URL that begins with 'postgres://'")
   .refine(
     (url) => !/^[^/]*\/\/[^@/]*:[^@/]*@/.test(url),
     "a URL without a password; write secret('NAME') for one that has it",
@@ -26,7 +26,10 @@ const metadataUrl = z
 
 const name = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/, 'letters, digits, dot, dash and underscore, at most 128');
+  .refine(
+    (text) => /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(text),
+    'letters, digits, dot, dash and underscore, at most 128',
+  );
 
 export const configSchema = z.strictObject({
   store: z
@@ -36,7 +39,12 @@ export const configSchema = z.strictObject({
       metadata: z.union([metadataUrl, secretReference]).optional(),
       artifacts: z
         .strictObject({
-          url: z.string().regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?$/, "'s3://<bucket>/<prefix>'"),
+          url: z
+            .string()
+            .refine(
+              (text) => /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?$/.test(text),
+              "'s3://<bucket>/<prefix>'",
+            ),
           /** Of a server that is not Amazon's. */
           endpoint: z.url().optional(),
           region: z.string().min(1).optional(),
@@ -49,7 +57,7 @@ export const configSchema = z.strictObject({
       /** `host:port` */
       address: z
         .string()
-        .regex(/^[^\s:/]+:\d{1,5}$/, "'<host>:<port>'")
+        .refine((text) => /^[^\s:/]+:\d{1,5}$/.test(text), "'<host>:<port>'")
         .optional(),
       namespace: name.optional(),
       /** Task queue of runs and workers. */

@@ -57,7 +57,14 @@ export async function loadConfig(from: string = process.cwd()): Promise<LoadedCo
       hint: 'Write export default defineConfig({ … }).',
     });
   }
-  return { file, directory, config: parseOptions(schema, loaded['default'], shown) };
+  return { file, directory, config: parseOptions(schema, withoutPasswords(loaded['default']), shown) };
+}
+
+/** A password in a URL is refused: the error shows the URL without it. */
+function withoutPasswords(value: unknown): unknown {
+  if (typeof value === 'string') return value.replace(/(\/\/[^@/:]*):[^@/]*@/, '$1:…@');
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, withoutPasswords(member)]));
 }
 
 /** A written value, or the environment variable that a reference names. @throws CONFIG_INVALID - it is not set. */

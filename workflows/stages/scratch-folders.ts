@@ -33,8 +33,10 @@ export class ScratchFolder {
     await mkdir(join(this.directory, '..'), { recursive: true });
     const note: ScratchNote = { ...this.note, owner: currentOwner() };
     // The note first, and whole: no moment leaves a folder without one.
-    await writeFile(`${this.directory}.${process.pid}.partial`, JSON.stringify(note));
-    await rename(`${this.directory}.${process.pid}.partial`, `${this.directory}.json`);
+    const { bootId, pid } = note.owner;
+    const partial = `${this.directory}.${bootId}.${pid}.partial`;
+    await writeFile(partial, JSON.stringify(note));
+    await rename(partial, `${this.directory}.json`);
     await mkdir(this.directory, { recursive: true });
   }
 
@@ -51,6 +53,7 @@ export class ScratchFolder {
 export async function sweepScratch(store: string, metadata: MetadataStore): Promise<void> {
   const place = placeOf(store);
   const names = await readdir(place).catch(() => [] as string[]);
+  for (const name of names.filter(isTornNote)) await rm(join(place, name), { force: true });
   for (const id of new Set(names.map((name) => name.replace(/\..*$/, '')))) {
     const directory = join(place, id);
     const note = await readNote(directory);
@@ -65,6 +68,12 @@ export async function sweepScratch(store: string, metadata: MetadataStore): Prom
     const isKept = note.resumes && (await idleMs(place, names, id)) <= checkpointAgeMs;
     if (!isKept || (await metadata.cached(note.key)) !== null) await removeFolder(directory);
   }
+}
+
+/** A note that a kill on this machine left half written. */
+function isTornNote(name: string): boolean {
+  const [, bootId, pid] = /^\w+\.(.+)\.(\d+)\.partial$/.exec(name) ?? [];
+  return bootId !== undefined && isOwnerDead({ bootId, pid: Number(pid), processStart: '' });
 }
 
 function placeOf(store: string): string {

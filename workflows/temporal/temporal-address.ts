@@ -7,9 +7,9 @@ export interface TemporalAddress {
   readonly namespace: string;
 }
 
-/** From TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE; by default the development server's on this machine. */
-export function temporalAddress(): TemporalAddress {
-  const address = process.env['TEMPORAL_ADDRESS'] || '127.0.0.1:7233';
+/** From TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE, then from millrace.config.ts; by default the development server's on this machine. */
+export function temporalAddress(configured: Partial<TemporalAddress> = {}): TemporalAddress {
+  const address = process.env['TEMPORAL_ADDRESS'] || configured.address || '127.0.0.1:7233';
   if (!/^[^\s:/]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/.test(address)) {
     throw new MillraceError('CONFIG_INVALID', {
       path: 'TEMPORAL_ADDRESS',
@@ -17,7 +17,7 @@ export function temporalAddress(): TemporalAddress {
       received: `'${address}'`,
     });
   }
-  return { address, namespace: process.env['TEMPORAL_NAMESPACE'] || 'default' };
+  return { address, namespace: process.env['TEMPORAL_NAMESPACE'] || configured.namespace || 'default' };
 }
 
 /** A failed call of a client or worker, in words that say what to do. */

@@ -1,8 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { utimes } from 'node:fs/promises';
+import { mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { currentOwner } from '../../../connectors/metadata-store/process-owner.js';
 import { type RunObject, runJson, startCli } from '../../support/cli.js';
 import { allEnded, descendantsOf, descendantsWith } from '../../support/processes.js';
 import { leftovers, stageBegun } from '../../support/run-log.js';
@@ -91,4 +92,18 @@ test('the checkpoints of a killed training wait a week for who goes on from them
   const resumed = await runJson<RunObject>(['runs', 'resume', run, ...project.inStore]);
   expect(resumed.status).toBe('succeeded');
   expect(leftovers(project.store)).toEqual([]);
+});
+
+test('a note that a kill left half written goes at the next start', async () => {
+  await using project = await visitorsProject(50);
+  const { child, done } = start(project);
+  const { bootId } = currentOwner();
+  const place = join(project.store, 'scratch');
+  await killed({ child, done });
+  await mkdir(place, { recursive: true });
+  const torn = join(place, `${'0a'.repeat(16)}.${bootId}.${child.pid}.partial`);
+  const living = join(place, `${'0b'.repeat(16)}.${bootId}.${process.pid}.partial`);
+  await Promise.all([torn, living].map((path) => writeFile(path, '{"owner"')));
+  await listRuns(project);
+  expect([torn, living].map(existsSync)).toEqual([false, true]);
 });
