@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { MillraceError } from '../pipelines/contracts/errors.js';
-import { loadConfig } from '../workflows/config/load-config.js';
+import { loadConfig, resolveSecret } from '../workflows/config/load-config.js';
 import { openServices, type Services } from '../workflows/services.js';
 import { defaultPlacement } from '../workflows/stages/placement.js';
 import { storeDirectory } from '../workflows/store-directory.js';
@@ -15,7 +15,13 @@ export async function openStore(options: CommonOptions, from?: string): Promise<
   const { threads, memoryLimitMb } = defaultPlacement();
   const { config, directory } = await loadConfig(from);
   const configured = config.store?.directory === undefined ? undefined : resolve(directory, config.store.directory);
-  return openServices({ directory: storeDirectory(options.store, from, configured), threads, memoryLimitMb });
+  const metadata = config.store?.metadata;
+  return openServices({
+    directory: storeDirectory(options.store, from, configured),
+    ...(metadata === undefined ? {} : { metadataUrl: resolveSecret(metadata, 'store.metadata') }),
+    threads,
+    memoryLimitMb,
+  });
 }
 
 /** An integer of a flag. @throws CONFIG_INVALID */

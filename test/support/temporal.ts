@@ -43,23 +43,27 @@ export async function startTemporal(directory: string): Promise<TestTemporal> {
   };
 }
 
-/** A worker process on a store: `millrace worker start`, once it works. */
+/** A worker process: `millrace worker start`, once it works. */
 export interface TestWorker extends AsyncDisposable {
   readonly pid: number;
   /** @param signal - default SIGTERM, which drains. Resolves with the exit code when it has ended. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
+/** @param store - null where a configuration says it. */
 export async function startWorker(
   temporal: Pick<TestTemporal, 'env'>,
-  store: string,
+  store: string | null,
   args: readonly string[] = [],
   options: CliOptions = {},
 ): Promise<TestWorker> {
-  const { child, done } = startCli(['worker', 'start', '--store', store, '--grace', '5', ...args], {
-    ...options,
-    env: { ...temporal.env, ...options.env },
-  });
+  const { child, done } = startCli(
+    ['worker', 'start', ...(store === null ? [] : ['--store', store]), '--grace', '5', ...args],
+    {
+      ...options,
+      env: { ...temporal.env, ...options.env },
+    },
+  );
   await new Promise<void>((resolve, reject) => {
     child.stdout!.on('data', (chunk: Buffer) => {
       if (chunk.toString().includes('Working for')) resolve();

@@ -53,19 +53,28 @@ describe('millrace.config.ts', () => {
 
   test('is refused with all its problems at once', async () => {
     const { code, stderr } = await withConfig(
-      defining(
-        "{ stor: {}, store: { metadata: 'postgres://me:word@host/db', artifacts: { url: 'http://bucket' } }, temporal: { address: 'host' } }",
-      ),
+      defining("{ stor: {}, store: { metadata: 'postgres://me:word@host/db' }, temporal: { address: 'host' } }"),
       ['runs', 'list'],
     );
     expect(code).toBe(2);
     expect(stderr.trim().split('\n').sort()).toEqual([
       "millrace.config.ts.stor: expected one of the keys store, temporal; received 'stor'. Did you mean 'store'?",
-      "millrace.config.ts.store.artifacts.url: expected 's3://<bucket>/<prefix>'; received 'http://bucket'.",
       "millrace.config.ts.store.metadata: expected a URL without a password; write secret('NAME') for one that has it; received 'postgres://me:…@host/db'.",
       "millrace.config.ts.temporal.address: expected '<host>:<port>'; received 'host'.",
     ]);
     expect(stderr).not.toContain('word@');
+  });
+
+  test('names the environment variable that a secret needs', async () => {
+    const { code, stderr } = await withConfig(
+      defining("{ store: { metadata: secret('MILLRACE_TEST_METADATA_URL') } }"),
+      ['runs', 'list'],
+    );
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr:
+        'store.metadata: expected the environment variable MILLRACE_TEST_METADATA_URL; received none of that name. Set it for this process.\n',
+    });
   });
 
   test('is refused where it throws, or exports nothing', async () => {

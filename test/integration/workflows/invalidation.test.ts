@@ -101,7 +101,8 @@ describe('a change runs again', () => {
       copy = await mkdtemp(join(tmpdir(), 'millrace-copy-'));
       for (const folder of ['cli', 'connectors', 'native', 'operators', 'pipelines', 'scripts', 'serving', 'workflows'])
         await cp(join(repository, folder), join(copy, folder), { recursive: true });
-      for (const file of ['package.json', 'package-lock.json', 'tsconfig.json']) await cp(join(repository, file), join(copy, file));
+      for (const file of ['package.json', 'package-lock.json', 'tsconfig.json'])
+        await cp(join(repository, file), join(copy, file));
       await symlink(join(repository, 'node_modules'), join(copy, 'node_modules'));
       await cp(join(repository, 'build'), join(copy, 'build'), { recursive: true });
     });
