@@ -76,7 +76,7 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
   const { directory } = options;
   makeStoreDirectory(directory);
   const [artifacts, metadata] = await Promise.all([openDiskArtifactStore(directory), openMetadata(options)]);
-  await Promise.all([artifacts.sweep(), sweepScratch(directory, metadata)]);
+  await Promise.all([artifacts.sweep(), sweepScratch(directory, metadata), metadata.sweepLeases()]);
   const sql = memoizedSqlEngine(
     openLazySqlEngine({
       threads: options.threads,

@@ -1,6 +1,6 @@
 import type { LeaseOwner } from '../../pipelines/contracts/metadata.js';
 import { isOwnerDead } from './process-owner.js';
-import { now, type Operation, row, run, sql } from './statement.js';
+import { now, type Operation, row, rows, run, sql } from './statement.js';
 
 interface LeaseRow {
   readonly token: string;
@@ -48,6 +48,16 @@ export function* renewLease(namespace: string, key: string, token: string, ttlMs
 
 export function* releaseLease(namespace: string, key: string, token: string): Operation<void> {
   yield* run(sql`DELETE FROM leases WHERE namespace = ${namespace} AND key = ${key} AND token = ${token}`);
+}
+
+/** The leases whose owner is certainly gone: nobody asked for their keys since. */
+export function* deadLeases(namespace: string): Operation<readonly { readonly key: string; readonly token: string }[]> {
+  const found = yield* rows<LeaseRow & { readonly key: string }>(sql`
+    SELECT key, token, boot_id, pid, process_start, expires_at FROM leases
+    WHERE namespace = ${namespace} ORDER BY key`);
+  return found
+    .filter((one) => isOwnerDead({ bootId: one.boot_id, pid: one.pid, processStart: one.process_start }))
+    .map(({ key, token }) => ({ key, token }));
 }
 
 export function* leaseHolder(namespace: string, key: string): Operation<LeaseOwner | null> {

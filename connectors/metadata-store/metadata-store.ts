@@ -35,6 +35,12 @@ export function createMetadataStore(namespace: string, caller: OperationCaller):
       return lease;
     },
     leaseHolder: (key) => caller.call('leaseHolder', key),
+    async sweepLeases() {
+      const dead = await caller.call('deadLeases');
+      // By their tokens: who took one over meanwhile keeps it. What a busy store does not remove now goes next time.
+      const released = await Promise.allSettled(dead.map(({ key, token }) => caller.call('releaseLease', key, token)));
+      return released.filter(({ status }) => status === 'fulfilled').length;
+    },
     registry: createRegistry(caller),
     async [Symbol.asyncDispose]() {
       // A store whose thread is gone has nothing to give back: its leases fall with the process.

@@ -10,7 +10,7 @@ import {
 } from './alias-operations.js';
 import { dropCached, getCached, getMemo, insertCached, putMemo } from './cache-operations.js';
 import { listHistory, verifyHistory } from './history-operations.js';
-import { acquireLease, leaseHolder, releaseLease, renewLease } from './lease-operations.js';
+import { acquireLease, deadLeases, leaseHolder, releaseLease, renewLease } from './lease-operations.js';
 import { createRun, getRun, listRuns, setRunStatus } from './run-operations.js';
 import { getStage, lastStage, listMetrics, listStages, putMetrics, putStage } from './stage-operations.js';
 import type { Operation, Refusal } from './statement.js';
@@ -53,6 +53,7 @@ export const readingOperations = {
   listMetrics,
   getCached,
   getMemo,
+  deadLeases,
   leaseHolder,
   listModels,
   listVersions,

@@ -139,6 +139,8 @@ export interface MetadataStore extends AsyncDisposable {
   acquireLease(key: string, ttlMs: number): Promise<Lease | null>;
   /** Whether someone alive holds it. */
   leaseHolder(key: string): Promise<LeaseOwner | null>;
+  /** Removes the leases of dead local owners that nobody took over. Takes no write lock where there are none. */
+  sweepLeases(): Promise<number>;
 
   readonly registry: Registry;
 }

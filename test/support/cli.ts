@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import './secret.js';
 
 export const repository = fileURLToPath(new URL('../..', import.meta.url));
 const entry = join(repository, 'dist', 'cli', 'main.js');

@@ -1,7 +1,10 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DevServer, startDevServer } from '../../connectors/temporal/dev-server.js';
 import { setupTemporal } from '../../connectors/temporal/fetch-server.js';
+import { workflowBundle } from '../../workflows/temporal/worker.js';
 import { type CliOptions, startCli } from './cli.js';
+import './secret.js';
 
 /** A real Temporal server of this test's own, with what commands need to find it. */
 export interface TestTemporal extends AsyncDisposable {
@@ -81,4 +84,16 @@ export async function startWorker(
       await stop('SIGKILL');
     },
   };
+}
+
+/** Writes today's workflow, changed so that it asks for other activities: no history replays on it. @returns its path. */
+export function changedWorkflow(directory: string): string {
+  const code = readFileSync(workflowBundle().codePath, 'utf8');
+  const changed = code
+    .replaceAll("['runStage']", "['runStageDifferently']")
+    .replaceAll('{ runStage }', '{ runStageDifferently: runStage }');
+  if (changed === code) throw new Error('the workflow does not ask for runStage in these words any more');
+  const path = join(directory, 'changed-workflow.js');
+  writeFileSync(path, changed);
+  return path;
 }

@@ -2,21 +2,22 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { digestsOf, type RunObject, runCli, runJson, startCli } from '../../support/cli.js';
+import { checkedAfterEach } from '../../support/invariants.js';
 import { allEnded, descendantsOf, descendantsWith } from '../../support/processes.js';
-import { beginnings, leftovers, recordedRuns, stageBegun } from '../../support/run-log.js';
-import { emptyProject, visitorsProject } from '../../support/visitors.js';
+import { beginnings, recordedRuns, stageBegun } from '../../support/run-log.js';
 
+const checked = checkedAfterEach();
 const stages = ['visits', 'paces', 'rows', 'model/statistics', 'model/feed', 'model', 'onnx', 'report'];
 const acts = ['version', 'passed', 'live', 'endpoint'];
 
 describe('Ctrl-C', () => {
   test('ends the command with 130 in every stage, with all children gone, and the run goes on from there', async () => {
-    await using project = await visitorsProject();
+    const project = await checked.project();
     const undisturbed = await runJson<RunObject>([
       'run',
       join(project.directory, 'pipeline.ts'),
       '--store',
-      `${project.store}-2`,
+      checked.store(`${project.store}-2`),
     ]);
     const begin = ['run', join(project.directory, 'pipeline.ts'), ...project.inStore];
     let run: string | null = null;
@@ -45,11 +46,10 @@ describe('Ctrl-C', () => {
       before.status === 'succeeded' ? before : await runJson<RunObject>(['runs', 'resume', run!, ...project.inStore]);
     expect(resumed.status).toBe('succeeded');
     expect(digestsOf(resumed)).toEqual(digestsOf(undisturbed));
-    expect(leftovers(project.store)).toEqual([]);
   });
 
   test('ends a compilation that does not return', async () => {
-    await using project = await emptyProject();
+    const project = await checked.emptyProject();
     await project.write('pipeline.ts', 'for (;;);\n');
     const { child, done } = startCli(['run', join(project.directory, 'pipeline.ts'), ...project.inStore], {
       detached: true,
@@ -64,7 +64,7 @@ describe('Ctrl-C', () => {
 
 describe('kill -9', () => {
   test('takes a custom stage along that never returns to the event loop', async () => {
-    await using project = await visitorsProject(50);
+    const project = await checked.project(50);
     await project.edit('pace.ts', 'for await', 'for (;;);\n  for await');
     const { child, done } = startCli(['run', join(project.directory, 'pipeline.ts'), ...project.inStore]);
     await stageBegun(project.store, 'paces');
@@ -73,10 +73,12 @@ describe('kill -9', () => {
     child.kill('SIGKILL');
     await done;
     await allEnded(children);
+    // Any next command sweeps what was left.
+    expect((await runCli(['runs', 'list', ...project.inStore])).code).toBe(0);
   });
 
   test('takes a compilation along that does not return', async () => {
-    await using project = await emptyProject();
+    const project = await checked.emptyProject();
     await project.write('pipeline.ts', 'for (;;);\n');
     const { child, done } = startCli(['run', join(project.directory, 'pipeline.ts'), ...project.inStore]);
     const children = await descendantsWith(child.pid!, 'compile-main');
@@ -84,12 +86,14 @@ describe('kill -9', () => {
     child.kill('SIGKILL');
     await done;
     await allEnded(children);
+    // Any next command sweeps what was left.
+    expect((await runCli(['runs', 'list', ...project.inStore])).code).toBe(0);
   });
 });
 
 describe('millrace runs cancel', () => {
   test('cancels a run of another process', async () => {
-    await using project = await visitorsProject(50);
+    const project = await checked.project(50);
     await project.edit(
       'pace.ts',
       'for await',

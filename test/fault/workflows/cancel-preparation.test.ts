@@ -11,6 +11,7 @@ import { compilePlan } from '../../../pipelines/plan/compile.js';
 import { checkPlan } from '../../../workflows/check/check-plan.js';
 import { openServices, type Services } from '../../../workflows/services.js';
 import { startCli } from '../../support/cli.js';
+import { checkedAfterEach, violationsOf } from '../../support/invariants.js';
 import { openFiles } from '../../support/processes.js';
 import { recordedRuns } from '../../support/run-log.js';
 import { emptyProject, type Project } from '../../support/visitors.js';
@@ -31,6 +32,7 @@ describe('a cancellation', () => {
   });
   afterAll(async () => {
     await services[Symbol.asyncDispose]();
+    expect(await violationsOf(project.store)).toEqual([]);
     await project[Symbol.asyncDispose]();
   });
 
@@ -69,8 +71,10 @@ describe('a cancellation', () => {
 });
 
 describe('Ctrl-C', () => {
+  const checked = checkedAfterEach();
+
   test('ends a command that hashes a source file, before a run begins', async () => {
-    await using project = await emptyProject();
+    const project = await checked.emptyProject();
     await writeEndless(join(project.directory, 'data/endless.parquet'));
     await project.write(
       'pipeline.ts',

@@ -1,14 +1,15 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestsOf, type RunObject, runCli, runJson, startCli } from '../../support/cli.js';
+import { checkedAfterEach } from '../../support/invariants.js';
 import { allEnded, descendantsOf } from '../../support/processes.js';
 import { seededRandom } from '../../support/random.js';
-import { beginnings, leftovers, stageBegun } from '../../support/run-log.js';
+import { beginnings, stageBegun } from '../../support/run-log.js';
 import { type Project, visitorsProject } from '../../support/visitors.js';
 
 const long = process.env['MILLRACE_LONG'] !== undefined;
-const seed = Number(process.env['MILLRACE_TEST_SEED'] ?? 20261124);
+const seed = Number(process.env['MILLRACE_SEED'] ?? 20261124);
 const params = ['--param', 'maxEpochs=12'];
 
 /** The stages in whose middle a run is killed; more moments come round again, at other points of the stage. */
@@ -41,14 +42,13 @@ describe('a run killed with SIGKILL and resumed', () => {
   });
   afterAll(() => project[Symbol.asyncDispose]());
 
+  const checked = checkedAfterEach();
   let store = '';
-  const stores: string[] = [];
+  let stores = 0;
   function freshStore(): string {
-    store = join(project.directory, '..', `store-${stores.length}`);
-    stores.push(store);
+    store = checked.store(join(project.directory, '..', `store-${stores++}`));
     return store;
   }
-  afterEach(() => expect(leftovers(store)).toEqual([]));
 
   test.each(moments)(
     'gives the digests of an undisturbed one after a kill in $stage, at $fraction of it',

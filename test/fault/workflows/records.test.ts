@@ -6,6 +6,7 @@ import { openDiskArtifactStore } from '../../../connectors/artifact-store/disk-a
 import type { ModelDocument } from '../../../pipelines/contracts/training.js';
 import { runPython } from '../../peers/python.js';
 import { digestsOf, type RunObject, runCli, runJson, startCli } from '../../support/cli.js';
+import { violationsOf } from '../../support/invariants.js';
 import { allEnded, descendantsOf } from '../../support/processes.js';
 import { logOf, stageBegun } from '../../support/run-log.js';
 import { type Project, visitorsProject } from '../../support/visitors.js';
@@ -59,7 +60,10 @@ describe('the records of a run killed with SIGKILL', () => {
     await cut('validation', 100);
     await appendFile(join(records, 'run.log'), '{"at":"2026-01-01T00:00:00.000Z","kind":"stagePro');
   });
-  afterAll(() => project[Symbol.asyncDispose]());
+  afterAll(async () => {
+    expect(await violationsOf(project.store)).toEqual([]);
+    await project[Symbol.asyncDispose]();
+  });
 
   test('show a log line that was cut as it is', async () => {
     const { code, stdout, stderr } = await runCli(['runs', 'logs', id, ...project.inStore]);

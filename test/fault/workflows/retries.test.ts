@@ -2,15 +2,16 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { digestsOf, type RunObject, runJson, startCli } from '../../support/cli.js';
+import { checkedAfterEach } from '../../support/invariants.js';
 import { descendantsWith } from '../../support/processes.js';
-import { leftovers, logOf, stageBegun } from '../../support/run-log.js';
-import { visitorsProject } from '../../support/visitors.js';
+import { logOf, stageBegun } from '../../support/run-log.js';
 
+const checked = checkedAfterEach();
 const params = ['--param', 'maxEpochs=60'];
 
 test('a training process that is killed is started again, and gives the digests of an undisturbed run', async () => {
-  await using project = await visitorsProject();
-  const undisturbed = await project.run([...params, '--store', `${project.store}-2`]);
+  const project = await checked.project();
+  const undisturbed = await project.run([...params, '--store', checked.store(`${project.store}-2`)]);
   const { child, done } = startCli([
     'run',
     join(project.directory, 'pipeline.ts'),
@@ -27,11 +28,10 @@ test('a training process that is killed is started again, and gives the digests 
   const retries = logOf(project.store, run).filter((line) => line.kind === 'stageRetry');
   expect(retries).toMatchObject([{ stage: 'model', delayMs: 200, message: expect.stringContaining('SIGKILL') }]);
   expect(digestsOf(JSON.parse(stdout) as RunObject)).toEqual(digestsOf(undisturbed));
-  expect(leftovers(project.store)).toEqual([]);
 });
 
 test('a custom stage whose process dies is not started again', async () => {
-  await using project = await visitorsProject(50);
+  const project = await checked.project(50);
   await project.edit('pace.ts', 'for await', 'process.exit(7);\n  for await');
   const failed = await runJson<RunObject>(['run', join(project.directory, 'pipeline.ts'), ...project.inStore]);
   expect(failed.exitCode).toBe(1);

@@ -2,13 +2,14 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestsOf, type RunObject, runJson, startCli } from '../../support/cli.js';
+import { checkedAfterEach } from '../../support/invariants.js';
 import { allEnded, descendantsOf, descendantsWith } from '../../support/processes.js';
 import { seededRandom } from '../../support/random.js';
 import { startTemporal, startWorker, type TestTemporal } from '../../support/temporal.js';
 import { type Project, visitorsProject } from '../../support/visitors.js';
 
 const long = process.env['MILLRACE_LONG'] !== undefined;
-const seed = Number(process.env['MILLRACE_TEST_SEED'] ?? 20261124);
+const seed = Number(process.env['MILLRACE_SEED'] ?? 20261124);
 const random = seededRandom(seed);
 const victims = ['worker', 'server', 'client', 'child'] as const;
 const moments = Array.from({ length: long ? 120 : 4 }, (_, index) => ({
@@ -22,6 +23,7 @@ describe('kill -9 during a run on a Temporal server', () => {
   let undisturbed: RunObject;
   let undisturbedMs: number;
   let stores = 0;
+  const checked = checkedAfterEach(() => ({ temporal: temporal.address }));
 
   beforeAll(async () => {
     project = await visitorsProject();
@@ -37,7 +39,7 @@ describe('kill -9 during a run on a Temporal server', () => {
   });
 
   test.each(moments)('of the $victim at $fraction of it changes no digest', async ({ victim, fraction }) => {
-    const store = join(project.directory, '..', `store-${stores++}`);
+    const store = checked.store(join(project.directory, '..', `store-${stores++}`));
     await using worker = await startWorker(temporal, store);
     const { child, done } = startCli(
       ['run', join(project.directory, 'pipeline.ts'), '--store', store, '--temporal', '--json'],

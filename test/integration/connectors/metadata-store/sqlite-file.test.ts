@@ -47,6 +47,13 @@ function tamper(sql: string): void {
   database.close();
 }
 
+function leasedKeys(): readonly string[] {
+  const database = new Database(file);
+  const found = database.prepare('SELECT key FROM leases ORDER BY key').all() as { readonly key: string }[];
+  database.close();
+  return found.map(({ key }) => key);
+}
+
 describe('several processes on one file', () => {
   test('create it at the same moment and lose no write', async () => {
     const names = ['a', 'b', 'c', 'd'];
@@ -100,6 +107,22 @@ describe('leases', () => {
     expect(await store.leaseHolder('key')).toBeNull();
     await using lease = (await store.acquireLease('key', 1000))!;
     expect(lease.isHeld).toBe(true);
+  });
+
+  test('a sweep removes what dead processes of this machine left, and no other', async () => {
+    await using store = await open();
+    await using ours = (await store.acquireLease('ours', 60_000))!;
+    const { bootId } = currentOwner();
+    const insert = (key: string, boot: string) =>
+      tamper(`INSERT INTO leases (namespace, key, token, boot_id, pid, process_start, expires_at)
+        VALUES ('default', '${key}', 't', '${boot}', 1, 'gone', ${Date.now() + 60_000})`);
+    insert('dead', bootId);
+    insert('elsewhere', 'elsewhere');
+    expect(await store.sweepLeases()).toBe(1);
+    expect(await store.sweepLeases()).toBe(0);
+    expect(ours.isHeld).toBe(true);
+    expect(await store.acquireLease('elsewhere', 1000)).toBeNull();
+    expect(leasedKeys()).toEqual(['elsewhere', 'ours']);
   });
 
   test('an owner of another machine keeps its lease until it runs out', async () => {

@@ -1,11 +1,11 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from '@temporalio/worker';
 import { describe, expect, test } from 'vitest';
 import { workflowBundle } from '../../../../workflows/temporal/worker.js';
+import { temporaryDirectory } from '../../../support/cli.js';
+import { changedWorkflow } from '../../../support/temporal.js';
 
 const folder = fileURLToPath(new URL('histories', import.meta.url));
 const histories = readdirSync(folder).filter((name) => name.endsWith('.json'));
@@ -18,13 +18,8 @@ describe('the workflow of today', () => {
   });
 
   test('does not replay them once it asks for something else', async () => {
-    const code = readFileSync(workflowBundle().codePath, 'utf8');
-    const changed = code
-      .replaceAll("['runStage']", "['runStageDifferently']")
-      .replaceAll('{ runStage }', '{ runStageDifferently: runStage }');
-    expect(changed).not.toBe(code);
-    const codePath = join(await mkdtemp(join(tmpdir(), 'millrace-replay-')), 'changed.js');
-    writeFileSync(codePath, changed);
+    await using place = await temporaryDirectory();
+    const codePath = changedWorkflow(place.path);
     for (const name of histories) {
       await expect(Worker.runReplayHistory({ workflowBundle: { codePath } }, historyOf(name))).rejects.toThrow(
         /nondeterminism/i,
