@@ -14,6 +14,7 @@ import { type Project, visitorsProject } from './visitors.js';
 /** Each invariant, broken by hand in a copy of a store that a real run left whole. */
 describe('the checker of invariants', () => {
   let project: Project;
+  let untouched: string;
   let run: RunObject;
   let digests: Readonly<Record<string, string>>;
   beforeAll(async () => {
@@ -21,13 +22,16 @@ describe('the checker of invariants', () => {
     run = await project.run();
     expect(run.status).toBe('succeeded');
     digests = digestsOf(run);
+    // Before anything opens it: SQLite takes its log away while a database is closed.
+    untouched = join(project.directory, '..', 'untouched');
+    await cp(project.store, untouched, { recursive: true });
   });
   afterAll(() => project[Symbol.asyncDispose]());
 
   let copies = 0;
   async function copyOfStore(): Promise<string> {
     const copy = join(project.directory, '..', `copy-${copies++}`);
-    await cp(project.store, copy, { recursive: true });
+    await cp(untouched, copy, { recursive: true });
     return copy;
   }
   const placeOf = (store: string, digest: string): string => join(store, 'artifacts', digest.slice(0, 2), digest);
