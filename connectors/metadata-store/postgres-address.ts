@@ -25,7 +25,7 @@ export function parsePostgresUrl(url: string): PostgresAddress {
     });
   if (!URL.canParse(url)) throw fail('text that is no URL');
   const parsed = new URL(url);
-  if (parsed.protocol !== 'postgres:' && parsed.protocol !== 'postgresql:') throw fail(`'${parsed.protocol}'`);
+  if (parsed.protocol !== 'postgres:' && parsed.protocol !== 'postgresql:') throw fail('one of another scheme');
   try {
     const settings = parsed.searchParams;
     settings.set('options', `${settings.get('options') ?? ''} ${sessionSettings}`.trim());

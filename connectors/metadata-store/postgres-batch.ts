@@ -48,17 +48,21 @@ const isRead = (request: Request): boolean => request.kind === 'now' || request.
 /**
  * Runs calls that write in the transaction that it begins; the caller ends it.
  *
+ * @param mark - SQL that leaves the transaction's mark.
  * @param hasSavepoints - each call stands behind a savepoint of its own: two statements more for each.
- * @returns the transaction's number and what each call came to.
+ * @returns what each call came to.
  * @throws SavepointsNeeded - a call failed in a way that touches the others.
  */
 export async function runWrites(
   session: PostgresSession,
   namespace: string,
   calls: readonly Call[],
+  mark: string,
   hasSavepoints: boolean,
-): Promise<{ readonly id: string; readonly outcomes: readonly Outcome[] }> {
-  const begun = session.begin(lockStatements(namespace, calls)).then((first) => ({ ...first, at: performance.now() }));
+): Promise<readonly Outcome[]> {
+  const begun = session
+    .begin([...lockStatements(namespace, calls), mark])
+    .then((now) => ({ now, at: performance.now() }));
   // The first statement travels with it; where it fails, that statement fails too and asks it for the reason.
   begun.catch(() => undefined);
   const outcomes: Outcome[] = [];
@@ -88,7 +92,8 @@ export async function runWrites(
       outcomes.push({ error });
     }
   }
-  return { id: (await begun).id, outcomes };
+  await begun;
+  return outcomes;
 }
 
 /** Runs calls that only read: side by side, or in one snapshot where a call needs that. */

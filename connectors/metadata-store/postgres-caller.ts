@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import type { OperationArguments, OperationCaller, OperationName, OperationResult } from './operations.js';
 import type { PostgresAddress } from './postgres-address.js';
 import { type Call, type Outcome, runReads, runWrites, SavepointsNeeded, writes } from './postgres-batch.js';
+import { CommitMarks } from './postgres-commit-marks.js';
 import { describePostgresError, isConnectionLost, isRaceLost } from './postgres-errors.js';
 import type { PostgresSession, PostgresSessions } from './postgres-sessions.js';
 import { Refusal } from './statement.js';
@@ -27,6 +27,7 @@ export class PostgresCaller implements OperationCaller {
   readonly #address: PostgresAddress;
   readonly #namespace: string;
   readonly #busyTimeoutMs: number;
+  readonly #marks = new CommitMarks();
   #waiting: Waiting[] = [];
   #lane: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
@@ -51,6 +52,7 @@ export class PostgresCaller implements OperationCaller {
   close(): Promise<void> {
     this.#closing ??= (async () => {
       await this.#lane;
+      await this.#marks.remove(this.#sessions);
       await this.#sessions.close();
     })();
     return this.#closing;
@@ -103,41 +105,42 @@ export class PostgresCaller implements OperationCaller {
     hasSavepoints: boolean,
     until: number,
   ): Promise<Ended> {
-    const { id, outcomes } = await runWrites(session, this.#namespace, calls, hasSavepoints);
+    const mark = this.#marks.next();
+    const outcomes = await runWrites(session, this.#namespace, calls, mark.statement, hasSavepoints);
     try {
       await session.execute('COMMIT');
       return outcomes;
     } catch (error) {
       if (!isConnectionLost(error)) throw error;
       session.close();
-      return (await this.#isCommitted(id, until)) ? outcomes : null;
+      return (await this.#isCommitted(mark.number, until)) ? outcomes : null;
     }
   }
 
-  /** Asks a new session what became of a transaction whose commit got no answer. */
-  async #isCommitted(id: string, until: number): Promise<boolean> {
-    while (performance.now() < until) {
-      const session = await this.#sessions.take(until);
+  /** Asks new sessions for the mark of a transaction whose commit got no answer. */
+  async #isCommitted(mark: number, until: number): Promise<boolean> {
+    for (;;) {
+      let session: PostgresSession | null = null;
       try {
-        const [found] = await session.rows<{ status: string | null }>('SELECT pg_xact_status($1::xid8) AS status', [
-          id,
-        ]);
+        session = await this.#sessions.take(until);
+        const isLeft = await this.#marks.isLeft(session, mark);
         session.release();
-        if (found?.status === 'committed') return true;
-        if (found?.status === 'aborted') return false;
-        if (found?.status === null) break;
-        await sleep(50);
+        return isLeft;
       } catch (error) {
-        session.release(error);
-        if (!isConnectionLost(error)) throw error;
+        session?.release(error);
+        if (session === null || !isConnectionLost(error)) throw this.#unanswered(error);
       }
     }
-    throw new MillraceError('STORE_UNREADABLE', {
+  }
+
+  #unanswered(cause: unknown): MillraceError {
+    return new MillraceError('STORE_UNREADABLE', {
       path: this.#address.shown,
       expected: 'an answer to a commit',
       received: 'the end of the session',
       hint: 'Look whether the last change is there before you make it again.',
       retryable: true,
+      cause,
     });
   }
 

@@ -1,5 +1,6 @@
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import type { PostgresAddress } from './postgres-address.js';
+import { commitMarksTable } from './postgres-commit-marks.js';
 import { isMissingSchema } from './postgres-errors.js';
 import type { PostgresSession } from './postgres-sessions.js';
 import { migrations } from './schema.js';
@@ -39,6 +40,7 @@ export async function prepareSchema(session: PostgresSession, address: PostgresA
     if (found?.versions !== true) {
       await session.execute('CREATE TABLE millrace.schema_version (version BIGINT NOT NULL)');
     }
+    await session.execute(commitMarksTable);
     const present = await readVersion(session);
     checkVersion(present, address);
     for (const [index, step] of migrations.entries()) {

@@ -33,14 +33,6 @@ function prepare(text: string): { readonly name: string; readonly text: string }
   return statement;
 }
 
-/** What the server says first in a transaction. */
-export interface Begun {
-  /** The transaction's number: a later session can ask what became of it. */
-  readonly id: string;
-  /** The database's clock, ms since 1970, once the locks were there. */
-  readonly now: number;
-}
-
 const clock = 'floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now';
 
 /** One connection while it is ours. Statements are sent without waiting for earlier answers. */
@@ -52,11 +44,15 @@ export class PostgresSession {
     this.#client = client;
   }
 
-  /** Begins a transaction that writes, and takes advisory locks in the given order before anything is read. */
-  async begin(locks: readonly string[]): Promise<Begun> {
-    const statements = ['BEGIN', ...locks, `SELECT pg_current_xact_id()::text AS id, ${clock}`].join('; ');
-    const results = (await this.#client.query(statements)) as unknown as readonly pg.QueryResult<Begun>[];
-    return results.at(-1)!.rows[0]!;
+  /**
+   * Begins a transaction with statements of our own, in one round trip.
+   *
+   * @returns the database's clock behind them, ms since 1970.
+   */
+  async begin(statements: readonly string[]): Promise<number> {
+    const text = ['BEGIN', ...statements, `SELECT ${clock}`].join('; ');
+    const results = (await this.#client.query(text)) as unknown as readonly pg.QueryResult<{ now: number }>[];
+    return results.at(-1)!.rows[0]!.now;
   }
 
   async now(): Promise<number> {

@@ -1,8 +1,8 @@
-/** One of several processes on one file: creates runs and writes lines, each awaited. Arguments: file, name, rounds. */
-import { openSqliteMetadataStore } from '../../../../connectors/metadata-store/sqlite-metadata-store.js';
+/** One of several processes on one store: creates runs and writes lines, each awaited. Arguments: file or URL, name, rounds. */
+import { openStore } from './open-store.js';
 
-const [file = '', name = '', rounds = '0'] = process.argv.slice(2);
-await using store = await openSqliteMetadataStore({ file, namespace: 'default' });
+const [place = '', name = '', rounds = '0'] = process.argv.slice(2);
+await using store = await openStore(place);
 for (let index = 0; index < Number(rounds); index++) {
   const run = `${name}-${index}`;
   await store.createRun({
