@@ -87,7 +87,9 @@ export async function startPostgres(flags: readonly string[] = []): Promise<Test
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     running = child;
-    process.once('exit', () => child.kill('SIGKILL'));
+    const killChild = (): void => void child.kill('SIGKILL');
+    process.once('exit', killChild);
+    child.once('exit', () => process.off('exit', killChild));
     log = '';
     await new Promise<void>((resolve, reject) => {
       child.stderr.on('data', (chunk: Buffer) => {
