@@ -51,6 +51,12 @@ function makeStoreDirectory(directory: string): void {
 export interface ServicesOptions {
   /** Absolute directory of the store; made where it does not exist. */
   readonly directory: string;
+  /** `s3://bucket/prefix`: artifacts lie there, and the directory holds a cache of them. Default: in the directory. */
+  readonly artifactsUrl?: string;
+  /** Address of an S3 server that is not Amazon's. */
+  readonly artifactsEndpoint?: string;
+  /** Default: AWS_REGION or the profile's; us-east-1 where an endpoint is given. */
+  readonly artifactsRegion?: string;
   readonly threads: number;
   readonly memoryLimitMb: number;
   /** `postgres://…` of the metadata that a team shares. Default: a SQLite file in the directory. */
@@ -67,16 +73,36 @@ async function openMetadata({ directory, metadataUrl }: ServicesOptions): Promis
   return await openPostgresMetadataStore({ url: metadataUrl, namespace });
 }
 
+/** The SDK is loaded only where it is used. */
+async function openArtifacts(options: ServicesOptions): Promise<ArtifactStore> {
+  const { directory, artifactsUrl: url, artifactsEndpoint: endpoint, artifactsRegion: region } = options;
+  if (url === undefined) return await openDiskArtifactStore(directory);
+  const { openS3ArtifactStore } = await import('../connectors/artifact-store/s3-artifact-store.js');
+  return await openS3ArtifactStore({
+    url,
+    cacheDirectory: join(directory, 'artifact-cache'),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(region === undefined ? {} : { region }),
+  });
+}
+
 /**
  * Opens a store and the engines. What dead processes left in it is swept.
  *
- * @throws STORE_VERSION, STORE_UNREADABLE, STORE_LOCKED, DISK_FULL; CONFIG_INVALID - `metadataUrl`.
+ * @throws STORE_VERSION, STORE_UNREADABLE, STORE_LOCKED, DISK_FULL, SERVER_UNREACHABLE; CONFIG_INVALID - a URL.
  */
 export async function openServices(options: ServicesOptions): Promise<Services> {
   const { directory } = options;
   makeStoreDirectory(directory);
-  const [artifacts, metadata] = await Promise.all([openDiskArtifactStore(directory), openMetadata(options)]);
-  await Promise.all([artifacts.sweep(), sweepScratch(directory, metadata), metadata.sweepLeases()]);
+  const metadata = await openMetadata(options);
+  let artifacts: ArtifactStore;
+  try {
+    artifacts = await openArtifacts(options);
+    await Promise.all([artifacts.sweep(), sweepScratch(directory, metadata), metadata.sweepLeases()]);
+  } catch (error) {
+    await metadata[Symbol.asyncDispose]();
+    throw error;
+  }
   const sql = memoizedSqlEngine(
     openLazySqlEngine({
       threads: options.threads,

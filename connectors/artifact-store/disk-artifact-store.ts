@@ -1,50 +1,46 @@
 import { lstat, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Artifact, ArtifactFile, ArtifactKind, ArtifactStore } from '../../pipelines/contracts/artifacts.js';
-import { MillraceError } from '../../pipelines/contracts/errors.js';
-import { DiskArtifactWriter, type Shelf } from './disk-artifact-writer.js';
 import { describeDiskError, errorCode } from './disk-errors.js';
 import { forEachParallel, hashFile } from './file-hash.js';
-import { isDigest, manifestName } from './file-names.js';
-import { corrupt, decodeManifest } from './manifest.js';
+import { checkDigest, isDigest, manifestName } from './file-names.js';
+import { LocalArtifactWriter } from './local-artifact-writer.js';
+import { corrupt, decodeManifest, missing } from './manifest.js';
 import { sweepOwned } from './owned-directory.js';
+import { type Shelf, shelve } from './shelve-artifact.js';
 
 const parallelFiles = 4;
 
-class DiskArtifactStore implements ArtifactStore, Shelf {
+export class DiskArtifactStore implements ArtifactStore, Shelf {
   readonly temporary: string;
   readonly #artifacts: string;
 
-  constructor(root: string) {
+  private constructor(root: string) {
     this.#artifacts = join(root, 'artifacts');
     this.temporary = join(root, 'tmp');
   }
 
-  async prepare(): Promise<void> {
+  static async open(root: string): Promise<DiskArtifactStore> {
+    const store = new DiskArtifactStore(resolve(root));
     try {
-      await mkdir(this.#artifacts, { recursive: true });
-      await mkdir(this.temporary, { recursive: true });
+      await mkdir(store.#artifacts, { recursive: true });
+      await mkdir(store.temporary, { recursive: true });
     } catch (error) {
-      throw describeDiskError(error, this.#artifacts);
+      throw describeDiskError(error, store.#artifacts);
     }
+    return store;
   }
 
   placeOf(digest: string): string {
     return join(this.#artifacts, digest.slice(0, 2), digest);
   }
 
-  create(kind: ArtifactKind): Promise<DiskArtifactWriter> {
-    return DiskArtifactWriter.create(this, kind);
+  create(kind: ArtifactKind): Promise<LocalArtifactWriter> {
+    return LocalArtifactWriter.create(kind, this.temporary, (sealed) => shelve(this, sealed));
   }
 
   async open(digest: string): Promise<Artifact> {
-    if (!isDigest(digest)) {
-      throw new MillraceError('NAME_INVALID', {
-        path: 'artifact',
-        expected: 'a digest of 64 hexadecimal digits',
-        received: JSON.stringify(digest.length > 70 ? `${digest.slice(0, 70)}…` : digest),
-      });
-    }
+    checkDigest(digest);
     const directory = this.placeOf(digest);
     const manifest = decodeManifest(digest, await this.#readManifest(digest, directory));
     await Promise.all(manifest.files.map((file) => this.#checkSize(digest, directory, file)));
@@ -89,13 +85,7 @@ class DiskArtifactStore implements ArtifactStore, Shelf {
       return await readFile(join(directory, manifestName));
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw describeDiskError(error, directory);
-      throw new MillraceError('ARTIFACT_MISSING', {
-        path: `artifact ${digest}`,
-        expected: 'an artifact in this store',
-        received: 'none of this digest',
-        hint: 'The stage that made it computes it again in the next run.',
-        cause: error,
-      });
+      throw missing(digest, error);
     }
   }
 
@@ -112,7 +102,8 @@ class DiskArtifactStore implements ArtifactStore, Shelf {
   }
 }
 
-async function succeeds(check: Promise<unknown>): Promise<boolean> {
+/** False where the check finds the artifact missing or damaged; other errors stay. */
+export async function succeeds(check: Promise<unknown>): Promise<boolean> {
   try {
     await check;
     return true;
@@ -129,8 +120,6 @@ async function succeeds(check: Promise<unknown>): Promise<boolean> {
  *
  * @throws STORE_UNREADABLE, DISK_FULL
  */
-export async function openDiskArtifactStore(root: string): Promise<ArtifactStore> {
-  const store = new DiskArtifactStore(resolve(root));
-  await store.prepare();
-  return store;
+export function openDiskArtifactStore(root: string): Promise<ArtifactStore> {
+  return DiskArtifactStore.open(root);
 }

@@ -29,3 +29,13 @@ export function checkFileName(path: string): void {
 export function isDigest(text: string): boolean {
   return /^[0-9a-f]{64}$/.test(text);
 }
+
+/** @throws NAME_INVALID */
+export function checkDigest(text: string): void {
+  if (isDigest(text)) return;
+  throw new MillraceError('NAME_INVALID', {
+    path: 'artifact',
+    expected: 'a digest of 64 hexadecimal digits',
+    received: JSON.stringify(text.length > 70 ? `${text.slice(0, 70)}…` : text),
+  });
+}

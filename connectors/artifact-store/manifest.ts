@@ -13,6 +13,16 @@ export function digestBytes(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
+export function missing(digest: string, cause?: unknown): MillraceError {
+  return new MillraceError('ARTIFACT_MISSING', {
+    path: `artifact ${digest}`,
+    expected: 'an artifact in this store',
+    received: 'none of this digest',
+    hint: 'The stage that made it computes it again in the next run.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
 export function corrupt(digest: string, expected: string, received: string, cause?: unknown): MillraceError {
   return new MillraceError('ARTIFACT_CORRUPT', {
     path: `artifact ${digest}`,

@@ -1,5 +1,5 @@
-import { mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { open, readdir, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type {
   Artifact,
   ArtifactFile,
@@ -9,42 +9,51 @@ import type {
 } from '../../pipelines/contracts/artifacts.js';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import type { Json } from '../../pipelines/contracts/json.js';
-import { describeDiskError, errorCode } from './disk-errors.js';
+import { describeDiskError } from './disk-errors.js';
 import { forEachParallel, hashHandle } from './file-hash.js';
-import { checkFileName, manifestName } from './file-names.js';
+import { checkFileName } from './file-names.js';
 import { digestBytes, encodeManifest } from './manifest.js';
 import { createOwned } from './owned-directory.js';
 
-/** What a writer needs of its store. */
-export interface Shelf {
-  readonly temporary: string;
-  placeOf(digest: string): string;
-  /** Whether an artifact of this digest is there with every byte as it was. */
-  isIntact(digest: string): Promise<boolean>;
+/** A written artifact that is named and not yet visible: its files are hashed, read-only and complete. */
+export interface SealedArtifact {
+  readonly digest: string;
+  readonly manifest: ArtifactManifest;
+  readonly manifestBytes: Buffer;
+  /** Holds the files and nothing else; whoever publishes it takes it away. */
+  readonly directory: string;
+  /** Files that are on the disk already, or on their way to it, by path. */
+  readonly flushes: ReadonlyMap<string, Promise<void>>;
 }
 
 type Known = ReadonlyMap<string, { bytes: number; sha256: string }>;
 
 const parallelFiles = 4;
 
-export class DiskArtifactWriter implements ArtifactWriter {
+/** Writes into a local directory of its own, names what was written, and hands it to its store to publish. */
+export class LocalArtifactWriter implements ArtifactWriter {
   readonly kind: ArtifactKind;
   readonly directory: string;
-  readonly #shelf: Shelf;
+  readonly #publish: (sealed: SealedArtifact) => Promise<Artifact>;
   readonly #flushes = new Map<string, Promise<void>>();
   #isOpen = true;
 
-  private constructor(shelf: Shelf, kind: ArtifactKind, directory: string) {
-    this.#shelf = shelf;
+  private constructor(kind: ArtifactKind, directory: string, publish: (sealed: SealedArtifact) => Promise<Artifact>) {
     this.kind = kind;
     this.directory = directory;
+    this.#publish = publish;
   }
 
-  static async create(shelf: Shelf, kind: ArtifactKind): Promise<DiskArtifactWriter> {
+  /** @param temporary - where its directory is made, on the file system of the place it moves to. */
+  static async create(
+    kind: ArtifactKind,
+    temporary: string,
+    publish: (sealed: SealedArtifact) => Promise<Artifact>,
+  ): Promise<LocalArtifactWriter> {
     try {
-      return new DiskArtifactWriter(shelf, kind, await createOwned(shelf.temporary));
+      return new LocalArtifactWriter(kind, await createOwned(temporary), publish);
     } catch (error) {
-      throw describeDiskError(error, shelf.temporary);
+      throw describeDiskError(error, temporary);
     }
   }
 
@@ -65,7 +74,7 @@ export class DiskArtifactWriter implements ArtifactWriter {
     }
     this.#isOpen = false;
     try {
-      return await this.#publish(meta, known);
+      return await this.#publish(await this.#seal(meta, known));
     } catch (error) {
       await Promise.allSettled(this.#flushes.values());
       await rm(this.directory, { recursive: true, force: true });
@@ -80,9 +89,8 @@ export class DiskArtifactWriter implements ArtifactWriter {
     await rm(this.directory, { recursive: true, force: true });
   }
 
-  /** Everything is on the disk before the rename makes it visible, and the rename before it is confirmed. */
-  async #publish(meta: Json, known: Known): Promise<Artifact> {
-    const { files: paths, directories } = await this.#walk();
+  async #seal(meta: Json, known: Known): Promise<SealedArtifact> {
+    const paths = await this.#walk();
     const written = new Set(paths);
     for (const path of [...known.keys(), ...this.#flushes.keys()]) {
       if (!written.has(path)) throw this.#unforeseen(path, 'a file that was written', 'none');
@@ -93,45 +101,14 @@ export class DiskArtifactWriter implements ArtifactWriter {
     });
     files.sort((a, b) => (a.path < b.path ? -1 : 1));
     const manifest: ArtifactManifest = { formatVersion: 1, kind: this.kind, files, meta };
-    const bytes = encodeManifest(manifest);
-    const digest = digestBytes(bytes);
-    const place = this.#shelf.placeOf(digest);
-    if (await this.#shelf.isIntact(digest)) {
-      await rm(this.directory, { recursive: true, force: true });
-      // Its writer may not have come to this yet, and ours confirms it now.
-      await syncPath(dirname(place));
-      return { digest, manifest, directory: place };
-    }
-    await Promise.all([
-      writeDurably(join(this.directory, manifestName), bytes),
-      forEachParallel(paths, parallelFiles, (path) => this.#flushes.get(path) ?? syncPath(join(this.directory, path))),
-    ]);
-    await forEachParallel(directories, parallelFiles, syncPath);
-    await mkdir(dirname(place), { recursive: true });
-    await this.#moveTo(place, digest);
-    await Promise.all([syncPath(dirname(place)), syncPath(dirname(dirname(place)))]);
-    return { digest, manifest, directory: place };
+    const manifestBytes = encodeManifest(manifest);
+    const digest = digestBytes(manifestBytes);
+    return { digest, manifest, manifestBytes, directory: this.directory, flushes: this.#flushes };
   }
 
-  async #moveTo(place: string, digest: string): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return await rename(this.directory, place);
-      } catch (error) {
-        const isTaken = errorCode(error) === 'ENOTEMPTY' || errorCode(error) === 'EEXIST';
-        if (!isTaken || attempt === 3) throw error;
-      }
-      // Another writer came first: its bytes are ours. What is damaged there goes aside, and ours takes the place.
-      if (await this.#shelf.isIntact(digest)) return await rm(this.directory, { recursive: true, force: true });
-      const aside = join(await createOwned(this.#shelf.temporary), 'damaged');
-      await rename(place, aside).catch(ignoreMissing);
-      await rm(dirname(aside), { recursive: true, force: true });
-    }
-  }
-
-  async #walk(): Promise<{ readonly files: readonly string[]; readonly directories: readonly string[] }> {
+  /** Paths of all files; empty directories are taken away. */
+  async #walk(): Promise<readonly string[]> {
     const files: string[] = [];
-    const directories: string[] = [];
     const visit = async (directory: string, prefix: string): Promise<boolean> => {
       let isEmpty = true;
       for (const entry of await readdir(directory, { withFileTypes: true })) {
@@ -148,11 +125,10 @@ export class DiskArtifactWriter implements ArtifactWriter {
         files.push(path);
         isEmpty = false;
       }
-      if (!isEmpty || directory === this.directory) directories.push(directory);
       return !isEmpty;
     };
     await visit(this.directory, '');
-    return { files: files.sort(), directories };
+    return files.sort();
   }
 
   /** Makes one file read-only and hashes it, unless the writer already did. */
@@ -176,34 +152,11 @@ export class DiskArtifactWriter implements ArtifactWriter {
   }
 }
 
-function ignoreMissing(error: unknown): void {
-  if (errorCode(error) !== 'ENOENT') throw error;
-}
-
-async function writeDurably(path: string, bytes: Buffer): Promise<void> {
-  const handle = await open(path, 'wx', 0o444);
-  try {
-    await handle.writeFile(bytes);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 /** As a commit leaves it: read-only and on the disk. */
 async function flushFile(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
     await handle.chmod(0o444);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function syncPath(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
     await handle.sync();
   } finally {
     await handle.close();
