@@ -1,5 +1,6 @@
 import { isMillraceError, MillraceError, serializeError } from '../pipelines/contracts/errors.js';
 import type { RunStatus } from '../pipelines/contracts/metadata.js';
+import { errorText } from './render/error-text.js';
 
 export const exitCodes = { done: 0, failed: 1, usage: 2, blocked: 3, waiting: 4, cancelled: 130 } as const;
 
@@ -34,7 +35,7 @@ export function printError(error: unknown): void {
 /** Writes an error to stderr (and, with --json, as the one object on stdout) and answers with the exit code. */
 export function reportError(error: unknown, json: boolean): number {
   const data = serializeError(error);
-  process.stderr.write(`${data.message}\n`);
+  process.stderr.write(`${errorText(data)}\n`);
   if (data.code === 'INTERNAL' && data.stack !== null) process.stderr.write(`${data.stack}\n`);
   if (json) printError(error);
   if (!isMillraceError(error)) return exitCodes.failed;

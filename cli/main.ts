@@ -6,7 +6,11 @@ import { packageRoot } from '../native/ts/package-root.js';
 import { exitCodes, printError, reportError, usageError } from './exit.js';
 
 /** What every command takes. */
-function command(name: string, description: string): Command {
+function command(
+  name: string,
+  description: string,
+  json = 'print one JSON object to stdout and nothing else there',
+): Command {
   return new Command(name)
     .description(description)
     .addOption(
@@ -15,7 +19,7 @@ function command(name: string, description: string): Command {
         'where artifacts and metadata are (default: $MILLRACE_STORE, else .millrace beside the nearest package.json)',
       ),
     )
-    .addOption(new Option('--json', 'print one JSON object to stdout and nothing else there'))
+    .addOption(new Option('--json', json))
     .exitOverride();
 }
 
@@ -88,7 +92,7 @@ runs.addCommand(
     .action(async (id, options) => (await import('./commands/runs.js')).show(id, options)),
 );
 runs.addCommand(
-  command('logs', 'what a run told')
+  command('logs', 'what a run told', 'print JSON lines to stdout, one object an event, and nothing else there')
     .argument('<run>', 'id, or the beginning of one')
     .option('-f, --follow', 'go on until the run ends')
     .action(async (id, options) => (await import('./commands/runs.js')).logs(id, options)),

@@ -47,16 +47,24 @@ export function compileTimeoutMs(): number {
   );
 }
 
-/** `name=value` texts as an object. @throws PARAMS_INVALID */
+/** `name=value` texts as an object, each name once. @throws PARAMS_INVALID */
 export function paramTexts(texts: readonly string[] = []): Record<string, string> {
-  return Object.fromEntries(
-    texts.map((text) => {
-      const at = text.indexOf('=');
-      if (at <= 0)
-        throw new MillraceError('PARAMS_INVALID', { path: '--param', expected: 'name=value', received: `'${text}'` });
-      return [text.slice(0, at), text.slice(at + 1)];
-    }),
-  );
+  const values = new Map<string, string>();
+  for (const text of texts) {
+    const at = text.indexOf('=');
+    if (at <= 0)
+      throw new MillraceError('PARAMS_INVALID', { path: '--param', expected: 'name=value', received: `'${text}'` });
+    const name = text.slice(0, at);
+    if (values.has(name))
+      throw new MillraceError('PARAMS_INVALID', {
+        path: '--param',
+        expected: 'each parameter once',
+        received: `'${name}' again`,
+        hint: 'Remove one of them.',
+      });
+    values.set(name, text.slice(at + 1));
+  }
+  return Object.fromEntries(values);
 }
 
 export function printJson(value: unknown): void {

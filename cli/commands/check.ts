@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
@@ -7,6 +8,7 @@ import { packageRootOf } from '../../workflows/bundle/find-root.js';
 import { preparePipeline } from '../../workflows/bundle/prepare-pipeline.js';
 import { checkPlan } from '../../workflows/check/check-plan.js';
 import { type CommonOptions, compileTimeoutMs, openStore, paramTexts, printJson } from '../open.js';
+import { SlowStep } from '../render/slow-step.js';
 
 /**
  * Compiles twice and compares, describes the SQL against its sources, and runs the project's own TypeScript compiler.
@@ -29,12 +31,19 @@ export async function check(
       return null;
     }
   };
+  using step = new SlowStep();
+  step.begin('compiling the pipeline twice');
   const prepared = await look(() =>
     preparePipeline(services, file, { params, twice: true, timeoutMs: compileTimeoutMs() }),
   );
   if (prepared !== null)
-    await look(() => checkPlan(services, prepared.plan, prepared.root, new AbortController().signal));
-  const types = await look(async () => checkTypes(prepared?.root ?? packageRootOf(resolve(file))));
+    await look(() => checkPlan(services, prepared.plan, prepared.root, new AbortController().signal, (stage) =>
+        step.begin(`checking the SQL of ${stage} against its sources`),
+      ),
+    );
+  step.begin("checking types with the project's tsc");
+  const types = await look(() => checkTypes(prepared?.root ?? packageRootOf(resolve(file))));
+  step.end();
   throwProblems(problems);
   if (prepared === null) return;
   if (options.json === true)
@@ -50,9 +59,10 @@ export async function check(
     );
 }
 
+const notChecked = 'not checked (no tsconfig.json or typescript in the project)';
+
 /** The project's `tsc`, where it has one and a tsconfig.json. */
-function checkTypes(root: string): 'checked' | 'not checked (no tsconfig.json or typescript in the project)' {
-  const notChecked = 'not checked (no tsconfig.json or typescript in the project)';
+async function checkTypes(root: string): Promise<'checked' | typeof notChecked> {
   if (!existsSync(join(root, 'tsconfig.json'))) return notChecked;
   let compiler: string;
   try {
@@ -60,10 +70,7 @@ function checkTypes(root: string): 'checked' | 'not checked (no tsconfig.json or
   } catch {
     return notChecked;
   }
-  const { status, stdout } = spawnSync(process.execPath, [compiler, '--noEmit', '--pretty', 'false', '-p', root], {
-    cwd: root,
-    encoding: 'utf8',
-  });
+  const { status, stdout } = await tsc(compiler, root);
   if (status === 0) return 'checked';
   throw new MillraceError('PIPELINE_DOES_NOT_COMPILE', {
     path: join(root, 'tsconfig.json'),
@@ -71,4 +78,21 @@ function checkTypes(root: string): 'checked' | 'not checked (no tsconfig.json or
     received: `${stdout.match(/^\S.*error TS\d+/gm)?.length ?? 0} errors of tsc`,
     hint: `Mend the types and check again:\n${stdout.trim()}`,
   });
+}
+
+/** In a process of its own, so that what is slow can be told of meanwhile. */
+async function tsc(
+  compiler: string,
+  root: string,
+): Promise<{ readonly status: number | null; readonly stdout: string }> {
+  const child = spawn(process.execPath, [compiler, '--noEmit', '--pretty', 'false', '-p', root], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let stdout = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    stdout += chunk;
+  });
+  const [status] = (await once(child, 'close')) as [number | null];
+  return { status, stdout };
 }

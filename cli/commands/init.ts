@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { packageRoot } from '../../native/ts/package-root.js';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
 import { type CommonOptions, printJson } from '../open.js';
 
@@ -63,12 +64,13 @@ export async function init(directory: string, options: CommonOptions): Promise<v
   await writeFile(file, pipelineFile);
   const data = join(target, 'data', 'visits.csv');
   const written = [file];
+  const zod = ownZod();
   if (!existsSync(data)) {
     await writeFile(data, visits());
     written.push(data);
   }
   for (const [name, content] of [
-    ['package.json', { name: 'my-pipelines', private: true, type: 'module' }],
+    ['package.json', { name: 'my-pipelines', private: true, type: 'module', dependencies: { zod } }],
     ['tsconfig.json', tsconfig],
   ] as const) {
     const path = join(target, name);
@@ -76,11 +78,29 @@ export async function init(directory: string, options: CommonOptions): Promise<v
     await writeFile(path, `${JSON.stringify(content, null, 2)}\n`);
     written.push(path);
   }
+  const missing = lacksZod(join(target, 'package.json')) ? `\n\nThe pipeline imports zod: npm install zod@${zod}` : '';
   if (options.json === true) printJson({ written });
   else
     process.stdout.write(
-      `${written.map((path) => `wrote ${path}`).join('\n')}\n\nRun it:\n  ${target === process.cwd() ? '' : `cd ${directory} && `}npx millrace run visitors.pipeline.ts\n`,
+      `${written.map((path) => `wrote ${path}`).join('\n')}${missing}\n\nRun it:\n  ${target === process.cwd() ? '' : `cd ${directory} && `}npx millrace run visitors.pipeline.ts\n`,
     );
+}
+
+/** The version of zod that pipelines run with: Millrace's own. */
+function ownZod(): string {
+  const { dependencies } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
+    readonly dependencies: { readonly zod: string };
+  };
+  return dependencies.zod;
+}
+
+/** Whether a project that was there before has no zod of its own: what npm hoists, pnpm refuses. */
+function lacksZod(packageJson: string): boolean {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(packageJson, 'utf8')) as {
+    readonly dependencies?: object;
+    readonly devDependencies?: object;
+  };
+  return !Object.hasOwn({ ...dependencies, ...devDependencies }, 'zod');
 }
 
 /** 2,000 visits from a fixed seed: who comes back, from a newsletter, for longer, buys more. */

@@ -71,7 +71,10 @@ export async function promote(model: string, selector: string, options: ReasonOp
     [version.state === 'registered' ? move : { ...move, readmit: true as const }],
     byHand(options.reason),
   );
-  done(options, { model, alias: options.alias, from: holder?.version ?? null, to: version.version });
+  const from = holder?.version ?? null;
+  if (options.json !== true && from === version.version)
+    process.stdout.write(`${model}: '${options.alias}' is version ${from} already; nothing changed.\n`);
+  else done(options, { model, alias: options.alias, from, to: version.version });
 }
 
 /** Revokes a version: no run promotes it any more until a person promotes it again. */

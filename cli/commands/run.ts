@@ -9,8 +9,10 @@ import { isOnTemporal } from '../../workflows/temporal/protocol.js';
 import { eventLogger } from '../event-logger.js';
 import { exitCodeOf } from '../exit.js';
 import { type CommonOptions, compileTimeoutMs, integerOption, openStore, paramTexts, printJson } from '../open.js';
+import { adviceAfter } from '../render/advice-after.js';
 import { RunProgress } from '../render/progress.js';
 import { renderRun, runObject } from '../render/run-summary.js';
+import { SlowStep } from '../render/slow-step.js';
 
 interface RunOptions extends CommonOptions {
   readonly param?: readonly string[];
@@ -31,12 +33,17 @@ export async function run(file: string, options: RunOptions): Promise<void> {
     return;
   }
   await withInterrupt(services, options, async (signal, onEvent) => {
+    using step = new SlowStep();
+    step.begin('compiling the pipeline');
     const prepared = await preparePipeline(services, file, {
       params: { kind: 'texts', values: paramTexts(options.param) },
       signal,
       timeoutMs: compileTimeoutMs(),
     });
-    await checkPlan(services, prepared.plan, prepared.root, signal);
+    await checkPlan(services, prepared.plan, prepared.root, signal, (stage) =>
+      step.begin(`checking the SQL of ${stage} against its sources`),
+    );
+    step.end();
     return startRun(services, prepared, {
       root: prepared.root,
       bundle: prepared.bundle,
@@ -101,8 +108,8 @@ async function withInterrupt(
     progress.close();
     if (options.json === true) printJson(await runObject(services, result));
     else process.stdout.write(`${await renderRun(services, result)}\n`);
-    if (result.status === 'failed' || result.status === 'cancelled')
-      process.stderr.write(`Go on with: millrace runs resume ${result.run}\n`);
+    const advice = adviceAfter(result);
+    if (advice !== null) process.stderr.write(`${advice}\n`);
     process.exitCode = exitCodeOf(result.status);
   } finally {
     progress.close();

@@ -9,6 +9,7 @@ import type { Services } from '../../workflows/services.js';
 import { describeReason } from '../../workflows/stages/key-reason.js';
 import { isOnTemporal } from '../../workflows/temporal/protocol.js';
 import { type CommonOptions, integerOption, openStore, printJson } from '../open.js';
+import { errorText } from '../render/error-text.js';
 import { renderRun, runObject } from '../render/run-summary.js';
 import { renderTable } from '../render/table.js';
 
@@ -83,7 +84,7 @@ export async function show(id: string, options: CommonOptions & { readonly why?:
   process.stdout.write(
     `${pc.bold(run.pipeline)} ${run.id}  ${status}  ${run.createdAt}\n${await renderRun(services, result)}\n`,
   );
-  if (run.error !== null) process.stdout.write(`${pc.red(run.error.message)}\n`);
+  if (run.error !== null) process.stdout.write(`${pc.red(errorText(run.error))}\n`);
   if (options.why === true) {
     for (const stage of stages)
       process.stdout.write(`${stage.stage}  ${stage.reason === null ? stage.status : describeReason(stage.reason)}\n`);
@@ -111,7 +112,7 @@ export async function logs(id: string, options: CommonOptions & { readonly follo
     const size = existsSync(file) ? (await stat(file)).size : 0;
     if (size > offset) {
       for await (const line of createInterface({ input: createReadStream(file, { start: offset, end: size - 1 }) }))
-        process.stdout.write(`${options.json === true ? line : readable(line)}\n`);
+        writeLogLine(line, options.json === true);
       offset = size;
     }
     if (options.follow !== true || hasEnded) return;
@@ -119,9 +120,14 @@ export async function logs(id: string, options: CommonOptions & { readonly follo
   }
 }
 
-function readable(line: string): string {
+/** With --json a line that a kill cut short is left out: what is read by programs is whole. */
+function writeLogLine(line: string, json: boolean): void {
   const parsed = parsedLine(line);
-  if (parsed === null) return line;
+  if (!json) process.stdout.write(`${parsed === null ? line : readable(parsed)}\n`);
+  else if (parsed !== null) process.stdout.write(`${line}\n`);
+}
+
+function readable(parsed: LogLine): string {
   const { at, kind, stage, ...rest } = parsed;
   const text =
     kind === 'run'
@@ -136,7 +142,7 @@ function readable(line: string): string {
 
 type LogLine = { readonly at: string; readonly kind: string; readonly stage?: string } & Record<string, unknown>;
 
-/** null for a line that a kill cut short: it is shown as it is. */
+/** null for a line that a kill cut short: people see it as it is. */
 function parsedLine(line: string): LogLine | null {
   try {
     return JSON.parse(line) as LogLine;

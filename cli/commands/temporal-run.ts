@@ -5,6 +5,7 @@ import type { Services } from '../../workflows/services.js';
 import { type SubmitOptions, TemporalRuns } from '../../workflows/temporal/client.js';
 import { exitCodeOf } from '../exit.js';
 import { type CommonOptions, openStore, printJson } from '../open.js';
+import { adviceAfter } from '../render/advice-after.js';
 import { RunProgress } from '../render/progress.js';
 import { renderRun, runObject } from '../render/run-summary.js';
 import { configuredQueue, configuredTemporal } from './temporal-config.js';
@@ -73,8 +74,8 @@ async function followRun(services: Services, runs: TemporalRuns, id: string, opt
     progress.close();
     if (options.json === true) printJson(await runObject(services, result));
     else process.stdout.write(`${await renderRun(services, result)}\n`);
-    if (result.status === 'failed' || result.status === 'cancelled')
-      process.stderr.write(`Go on with: millrace runs resume ${result.run}\n`);
+    const advice = adviceAfter(result);
+    if (advice !== null) process.stderr.write(`${advice}\n`);
     process.exitCode = exitCodeOf(result.status);
   } catch (error) {
     if (!leave.signal.aborted || !isMillraceError(error) || error.code !== 'CANCELLED') throw error;

@@ -2,6 +2,7 @@ import logUpdate from 'log-update';
 import pc from 'picocolors';
 import type { StageRecord } from '../../pipelines/contracts/metadata.js';
 import type { RunEvent } from '../../workflows/stages/stage-options.js';
+import { errorText } from './error-text.js';
 
 const marks: Readonly<Record<string, string>> = {
   succeeded: pc.green('✓'),
@@ -107,7 +108,7 @@ export class RunProgress {
 
 function stageLine(record: StageRecord, label: string): string {
   const time = record.status === 'succeeded' || record.status === 'failed' ? formatDuration(record.durationMs) : '';
-  const error = record.error === null ? '' : `\n    ${pc.red(record.error.message)}`;
+  const error = record.error === null ? '' : `\n${pc.red(errorText(record.error).replace(/^/gm, '    '))}`;
   return `  ${marks[record.status] ?? ' '} ${label}  ${record.status.padEnd(9)} ${pc.dim(time)}${error}`;
 }
 

@@ -68,9 +68,14 @@ async function notFound(absolute: string, pattern: string, path: string): Promis
                     .map((name) => `'${name}'`)
                     .join(', ')
             }.`
-          : `Did you mean '${near}'?`,
+          : `Did you mean '${besides(pattern, near)}'?`,
     details: { pattern, nearest: near },
   });
+}
+
+/** A name in the folder of a pattern, written as the pattern writes it. */
+function besides(pattern: string, name: string): string {
+  return `${pattern.slice(0, pattern.lastIndexOf('/') + 1)}${name}`;
 }
 
 async function fileKind(path: string): Promise<'file' | 'directory' | null> {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isMillraceError, MillraceError } from '../../pipelines/contracts/errors.js';
+import { canonicalJson } from '../../pipelines/plan/digest.js';
 import type { NativeJob, NativeTrainEvent, NativeTrainRequest } from './addon-types.js';
 import { labelShape, nativeTensorFile, openFeed } from './feed-source.js';
 import { trainingProgram } from './fit-program.js';
@@ -111,10 +112,13 @@ function openCheckpoint(path: string): { file: NativeTrainRequest['resume']; unu
   }
 }
 
-/** Of all that decides the bytes: a checkpoint of another training is not gone on from. */
+/**
+ * Of all that decides the bytes: a checkpoint of another training is not gone on from. In canonical form, since a plan
+ * that a resumed run reads from the store has its keys in another order than one that was just compiled.
+ */
 function fingerprint(request: TrainRequest, device: string): string {
   const { fit, statistics, feed, training, gradientShards, dtype, initialWeights } = request;
-  const text = JSON.stringify({
+  const text = canonicalJson({
     formatVersion: 1,
     fit,
     statistics,

@@ -5,6 +5,7 @@ import type { Relation } from '../../pipelines/plan/relation.js';
 import type { Column } from '../../pipelines/types/column-type.js';
 import { type ColumnCast, castColumn, castError, isCastable } from './checked-cast.js';
 import { inspectRelation } from './inspect-relation.js';
+import { withExcerpt } from './statement-excerpt.js';
 import { placeholderName, substitute } from './statement-text.js';
 
 /** A written dataset, or a stand-in for one, as a table of the session. */
@@ -182,7 +183,8 @@ class Compiler {
       } catch (own) {
         // DESCRIBE itself puts the statement on its first line.
         if (!isMillraceError(own)) return own;
-        return this.#withNearest(moved(own, before.split('\n').length - 1, this.context.path), step);
+        const place = moved(own, before.split('\n').length - 1, this.context.path);
+        return withExcerpt(await this.#withNearest(place, step), step.sql);
       }
     }
     return error;

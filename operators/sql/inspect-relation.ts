@@ -1,7 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the texts show users what to write.
-import { MillraceError } from '../../pipelines/contracts/errors.js';
+import { isMillraceError, MillraceError } from '../../pipelines/contracts/errors.js';
 import type { SqlEngine, StatementInfo } from '../../pipelines/contracts/sql.js';
 import type { Relation } from '../../pipelines/plan/relation.js';
+import { withExcerpt } from './statement-excerpt.js';
 import { placeholderName, substitute } from './statement-text.js';
 
 type SqlRelation = Extract<Relation, { kind: 'sql' }>;
@@ -24,7 +25,9 @@ export async function inspectRelation(engine: SqlEngine, relation: SqlRelation, 
       return number;
     },
   });
-  const info = await engine.inspect(text, path);
+  const info = await engine.inspect(text, path).catch((error: unknown) => {
+    throw isMillraceError(error) ? withExcerpt(error, text) : error;
+  });
   checkTables(info, relation, path);
   const [first] = info.volatileFunctions;
   if (first !== undefined) {

@@ -17,13 +17,20 @@ export type TasksFor<K extends Kind> = K extends 'bool'
         ? 'binary' | 'multiclass' | 'regression'
         : never;
 
-/** The tasks that labels allow: several are a regression with several targets. */
-export type TasksOf<C, L extends keyof C> = IsUnion<L> extends true ? 'regression' : TasksFor<KindOf<C[L]>>;
+/**
+ * The tasks that labels allow: several are a regression with several targets. On a typo the compiler infers every
+ * column: then all tasks, so that what follows the mistake is not called one too.
+ */
+export type TasksOf<C, L extends keyof C> = [keyof C] extends [L]
+  ? TaskKind
+  : IsUnion<L> extends true
+    ? 'regression'
+    : TasksFor<KindOf<C[L]>>;
 
 /** The task where none is named: a string is multiclass. An int has none. */
 export type DefaultTask<C, L extends keyof C> = Extract<
   TasksOf<C, L>,
-  KindOf<C[L]> extends 'string' ? 'multiclass' : TaskKind
+  [keyof C] extends [L] ? TaskKind : KindOf<C[L]> extends 'string' ? 'multiclass' : TaskKind
 >;
 
 // On a typo the compiler infers every column: the check is silent then, or a false second error would appear.

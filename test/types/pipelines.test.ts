@@ -39,6 +39,16 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     ],
   ],
   [
+    'a label that is no column, alone of all that follows it',
+    `const wrong = exportOnnx(fit(data, { label: 'churnd', inputs: { age: standardize() }, network: net }));
+const judged = register(wrong, { model: 'churn', report: evaluate(wrong, data, { metrics: ['auc', 'brier'] }) });
+gate(judged, [atLeast('auc', 0.8), noWorseThan('champion', 'brier')]);
+gate(register(wrong, { model: 'churn', report: evaluate(wrong, data) }), [atLeast('auc', 0.8)]);`,
+    [
+      `Type '"churnd"' is not assignable to type '"age" | "at" | "churned" | "id" | "plan" | "score" | "spent" | readonly ("age" | "at" | "churned" | "id" | "plan" | "score" | "spent")[]'. Did you mean '"churned"'?`,
+    ],
+  ],
+  [
     'a label of a kind that has no task',
     `fit(data, { label: 'at', inputs: { age: standardize() }, network: net });`,
     [

@@ -1,6 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, extname, join, relative, resolve } from 'node:path';
 import { MillraceError, nearestName } from '../../pipelines/contracts/errors.js';
 import type { Json } from '../../pipelines/contracts/json.js';
 import { canonicalJson, digestOf } from '../../pipelines/plan/digest.js';
@@ -48,6 +48,8 @@ export async function preparePipeline(
 ): Promise<PreparedPipeline> {
   const path = resolve(file);
   if (!existsSync(path)) throw notFound(file, path);
+  if (statSync(path).isDirectory()) throw directoryError(file, path);
+  if (!/\.[cm]?[jt]sx?$/.test(path)) throw kindError(file, path);
   const root = packageRootOf(path);
   const { bundle, code, externals } = await bundleOf(services, path, root);
   const memoKey = digestOf([bundle, options.params, operatorDigest('pipelines')]);
@@ -172,7 +174,7 @@ const fileEnding = /(\.pipeline)?\.[cm]?[jt]s$/;
 
 function notFound(file: string, path: string): MillraceError {
   const directory = dirname(path);
-  const names = existsSync(directory) ? readdirSync(directory).filter((name) => /\.[cm]?[jt]s$/.test(name)) : [];
+  const names = existsSync(directory) ? readdirSync(directory).filter((name) => fileEnding.test(name)) : [];
   // What all pipeline files end in makes no two names alike.
   const stems = new Map(names.map((name) => [name.replace(fileEnding, ''), name]));
   const stem = nearestName(basename(path).replace(fileEnding, ''), stems.keys());
@@ -181,7 +183,36 @@ function notFound(file: string, path: string): MillraceError {
     path: file,
     expected: 'a pipeline file',
     received: existsSync(directory) ? 'no such file' : `no such directory ${directory}`,
-    hint: nearest === null ? 'Make one with millrace init.' : `Did you mean '${nearest}'?`,
+    hint:
+      nearest === null
+        ? 'Make one with millrace init.'
+        : `Did you mean '${file.slice(0, file.lastIndexOf('/') + 1)}${nearest}'?`,
+  });
+}
+
+function directoryError(file: string, path: string): MillraceError {
+  const names = readdirSync(path).sort();
+  const inside =
+    names.find((name) => /\.pipeline\.[cm]?[jt]s$/.test(name)) ??
+    names.find((name) => /^pipeline\.[cm]?[jt]s$/.test(name));
+  return new MillraceError('PIPELINE_NOT_FOUND', {
+    path: file,
+    expected: 'a pipeline file',
+    received: 'a directory',
+    hint:
+      inside === undefined
+        ? 'Name the file itself, or make one with millrace init.'
+        : `Did you mean '${join(file, inside)}'?`,
+  });
+}
+
+function kindError(file: string, path: string): MillraceError {
+  const ending = extname(path);
+  return new MillraceError('PIPELINE_NOT_FOUND', {
+    path: file,
+    expected: 'a pipeline file in TypeScript or JavaScript (.ts, .mts, .js …)',
+    received: ending === '' ? 'a file without an ending' : `a file that ends in '${ending}'`,
+    hint: 'Name the file that exports the pipeline: data is read by its csv(…), parquet(…) and the like.',
   });
 }
 

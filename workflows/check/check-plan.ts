@@ -15,7 +15,13 @@ import type { Services } from '../services.js';
  *
  * @throws SQL_INVALID, SQL_UNKNOWN_COLUMN, SQL_REFUSED, SOURCE_NOT_FOUND, DATA_TYPE - every problem at once. CANCELLED
  */
-export async function checkPlan(services: Services, plan: Plan, root: string, signal: AbortSignal): Promise<void> {
+export async function checkPlan(
+  services: Services,
+  plan: Plan,
+  root: string,
+  signal: AbortSignal,
+  onStage: (stage: string) => void = () => {},
+): Promise<void> {
   // Sniffing a large file takes a while: the signal reaches its statements.
   const sql: SqlEngine = { ...services.sql, open: (options) => services.sql.open({ ...options, signal }) };
   const problems: MillraceError[] = [];
@@ -39,6 +45,7 @@ export async function checkPlan(services: Services, plan: Plan, root: string, si
     }
     if (columns !== null) described.set(stage.id, columns);
     if (!isKnown) continue;
+    onStage(stage.id);
     try {
       const found = await describeMemoized({ ...services, sql }, relation, inputs, root, stage.id, signal);
       if (columns === null) described.set(stage.id, found);
@@ -47,7 +54,19 @@ export async function checkPlan(services: Services, plan: Plan, root: string, si
       problems.push(error);
     }
   }
-  throwProblems(problems);
+  throwProblems(onceEach(problems));
+}
+
+/** A text that several stages are made of is wrong in each of them: the first one tells it. */
+function onceEach(problems: readonly MillraceError[]): readonly MillraceError[] {
+  const byMistake = new Map<string, MillraceError>();
+  for (const problem of problems) {
+    const { code, path, expected, received, details } = problem;
+    const place = details['excerpt'] === undefined ? path : /(:\d+)*$/.exec(path)?.[0];
+    const mistake = JSON.stringify([code, place, expected, received, details['excerpt'] ?? null]);
+    if (!byMistake.has(mistake)) byMistake.set(mistake, problem);
+  }
+  return [...byMistake.values()];
 }
 
 async function describeMemoized(

@@ -1,6 +1,7 @@
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { digestsOf, type RunObject, runJson } from '../../support/cli.js';
+import { digestsOf, type RunObject, runCli, runJson } from '../../support/cli.js';
 import { leftovers } from '../../support/run-log.js';
 import { emptyProject, type Project, visitorsProject } from '../../support/visitors.js';
 
@@ -109,7 +110,7 @@ describe('bad data', () => {
       exitCode: 1,
       code: 'SOURCE_NOT_FOUND',
       message:
-        "visits: expected an existing file; received 'data/visit.csv', which is not there. Did you mean 'visits.csv'?",
+        "visits: expected an existing file; received 'data/visit.csv', which is not there. Did you mean 'data/visits.csv'?",
     });
   });
 
@@ -143,13 +144,15 @@ describe('bad data', () => {
     expect(failure).toEqual(expected);
   });
 
-  test('is told on stderr, and the command goes on to say how to resume', async () => {
+  test('is told on stderr, and the command goes on to say what helps', async () => {
     await project.write('data/bad.csv', good.replace('\n5,', '\n5,"'));
     const { code, stdout, stderr } = await project.runText(['--param', 'data=data/bad.csv']);
     expect(code).toBe(1);
     expect(stdout).toContain('failed');
     expect(stderr).toContain(`${join(project.directory, 'data/bad.csv')}:6: expected every quoted field to be closed;`);
-    expect(stderr).toMatch(/Go on with: millrace runs resume [0-9a-f-]{36}\n$/);
+    expect(stderr.trimEnd().split('\n').at(-1)).toBe(
+      'Mend the data or the pipeline and run it again: what finished is found again.',
+    );
   });
 });
 
@@ -335,10 +338,18 @@ import { z } from 'zod';
     ['maxEpochs=many', "params.maxEpochs: expected a finite number; received 'many'."],
     ['maxEpochs=2.5', 'params.maxEpochs: expected an integer; received 2.5.'],
     ['maxEpochs', "--param: expected name=value; received 'maxEpochs'."],
+    [
+      'maxEpochs=2 --param maxEpochs=3',
+      "--param: expected each parameter once; received 'maxEpochs' again. Remove one of them.",
+    ],
     ['__proto__=3', "params.__proto__: expected one of the keys maxEpochs; received '__proto__'. Remove it."],
   ])('refuses --param %s', async (param, message) => {
     await project.write('pipeline.ts', ok);
-    expect(await failureOf(project, ['--param', param])).toEqual({ exitCode: 2, code: 'PARAMS_INVALID', message });
+    expect(await failureOf(project, ['--param', ...param.split(' ')])).toEqual({
+      exitCode: 2,
+      code: 'PARAMS_INVALID',
+      message,
+    });
   });
 
   test('is refused where it is not there, with the nearest name', async () => {
@@ -346,8 +357,64 @@ import { z } from 'zod';
     const { code, stderr } = await project.runText([], { file: 'pipelin.ts' });
     expect(code).toBe(2);
     expect(stderr).toBe(
-      `${join(project.directory, 'pipelin.ts')}: expected a pipeline file; received no such file. Did you mean 'pipeline.ts'?\n`,
+      `${join(project.directory, 'pipelin.ts')}: expected a pipeline file; received no such file. Did you mean '${join(project.directory, 'pipeline.ts')}'?\n`,
     );
+  });
+
+  test.each([
+    ['folder', "folder: expected a pipeline file; received a directory. Did you mean 'folder/churn.pipeline.ts'?"],
+    [
+      'data',
+      'data: expected a pipeline file; received a directory. Name the file itself, or make one with millrace init.',
+    ],
+    [
+      'folder/rows.csv',
+      "folder/rows.csv: expected a pipeline file in TypeScript or JavaScript (.ts, .mts, .js …); received a file that ends in '.csv'. Name the file that exports the pipeline: data is read by its csv(…), parquet(…) and the like.",
+    ],
+    [
+      'folder/rows',
+      'folder/rows: expected a pipeline file in TypeScript or JavaScript (.ts, .mts, .js …); received a file without an ending. Name the file that exports the pipeline: data is read by its csv(…), parquet(…) and the like.',
+    ],
+    [
+      'folder/chrn.pipeline.ts',
+      "folder/chrn.pipeline.ts: expected a pipeline file; received no such file. Did you mean 'folder/churn.pipeline.ts'?",
+    ],
+  ])('is refused where %s is named in its place', async (file, message) => {
+    await mkdir(join(project.directory, 'folder'), { recursive: true });
+    await project.write('folder/churn.pipeline.ts', ok);
+    await project.write('folder/rows.csv', 'a\n1\n');
+    await project.write('folder/rows', 'a\n1\n');
+    await project.write('data/rows.csv', 'a\n1\n');
+    const result = await runCli(['run', file, ...project.inStore], { cwd: project.directory });
+    expect({ code: result.code, stderr: result.stderr }).toEqual({ code: 2, stderr: `${message}\n` });
+  });
+
+  test.each([
+    [
+      'SELECT a FROM (SELECT a FROM range(3) r(a)) WHERE\n  a > 1 AND b < 2',
+      [
+        "rows/from:2:13: expected a column of the tables it reads, such as 'a'; received 'b'. Did you mean 'a'?",
+        '  a > 1 AND b < 2',
+        '            ^',
+      ],
+    ],
+    [
+      'SELECT a FROM range(3) r(a) WHERE a > AND 1',
+      [
+        'rows/from:1:39: expected one SELECT statement; received syntax error at or near "AND"',
+        '  SELECT a FROM range(3) r(a) WHERE a > AND 1',
+        '                                        ^',
+      ],
+    ],
+  ])('shows the line of SQL that is wrong, with a caret, also where the stage has no name: %j', async (text, lines) => {
+    await project.write(
+      'pipeline.ts',
+      plain(`const unnamed = sql\`${text}\`; return { rows: sql\`SELECT a FROM \${unnamed}\`.as({ a: t.int64 }) };`),
+    );
+    const { code, stderr } = await project.runText([]);
+    // What is slow on a busy machine is told, too.
+    const told = stderr.split('\n').filter((line) => line !== '' && !line.startsWith('  …'));
+    expect({ code, told }).toEqual({ code: 2, told: lines });
   });
 
   test('prints to stderr alone what user code prints, and leaves a store that good runs use', async () => {

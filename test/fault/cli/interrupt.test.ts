@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { digestsOf, type RunObject, runCli, runJson, startCli } from '../../support/cli.js';
 import { checkedAfterEach } from '../../support/invariants.js';
 import { allEnded, descendantsOf, descendantsWith } from '../../support/processes.js';
-import { beginnings, recordedRuns, stageBegun } from '../../support/run-log.js';
+import { beginnings, logOf, recordedRuns, stageBegun } from '../../support/run-log.js';
 
 const checked = checkedAfterEach();
 const stages = ['visits', 'paces', 'rows', 'model/statistics', 'model/feed', 'model', 'onnx', 'report'];
@@ -46,6 +46,31 @@ describe('Ctrl-C', () => {
       before.status === 'succeeded' ? before : await runJson<RunObject>(['runs', 'resume', run!, ...project.inStore]);
     expect(resumed.status).toBe('succeeded');
     expect(digestsOf(resumed)).toEqual(digestsOf(undisturbed));
+  });
+
+  test('in training leaves a checkpoint that the resumed run goes on from', async () => {
+    const project = await checked.project();
+    const begin = ['run', join(project.directory, 'pipeline.ts'), '--param', 'maxEpochs=100000', ...project.inStore];
+    const epochs = (run: string): readonly number[] =>
+      logOf(project.store, run).flatMap((line) => {
+        const { stage, progress } = line as { readonly stage?: string; readonly progress?: { readonly message: string } };
+        const epoch = stage === 'model' ? /^epoch (\d+)/.exec(progress?.message ?? '')?.[1] : undefined;
+        return epoch === undefined ? [] : [Number(epoch)];
+      });
+    /** Interrupts it once it has told of an epoch beyond those that are known. */
+    const interrupted = async (args: readonly string[], times: number, known: number): Promise<string> => {
+      const { child, done } = startCli(args);
+      const run = await stageBegun(project.store, 'model', times);
+      while (epochs(run).length < known + 2 && child.exitCode === null) await delay(20);
+      child.kill('SIGINT');
+      expect((await done).code).toBe(130);
+      return run;
+    };
+    const run = await interrupted(begin, 1, 0);
+    const before = epochs(run);
+    await interrupted(['runs', 'resume', run, ...project.inStore], 2, before.length);
+    expect(epochs(run)[before.length]).toBeGreaterThan(before.at(-1)!);
+    expect(logOf(project.store, run).filter((line) => line.kind === 'stageLog')).toEqual([]);
   });
 
   test('ends a compilation that does not return', async () => {

@@ -71,6 +71,13 @@ describe('the records of a run killed with SIGKILL', () => {
     const lines = stdout.trimEnd().split('\n');
     expect(lines.at(-1)).toBe('{"at":"2026-01-01T00:00:00.000Z","kind":"stagePro');
     expect(lines.length).toBe(logOf(project.store, id).length + 1);
+    const json = await runCli(['runs', 'logs', id, '--json', ...project.inStore]);
+    expect(
+      json.stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual(logOf(project.store, id));
   });
 
   test('get whole lines behind it when the run is resumed', async () => {

@@ -95,6 +95,10 @@ describe.skipIf(!isLong)('the packed tarball, installed into an empty folder', (
     await inFolder('npx', '--no-install', 'millrace', 'setup');
     expect(existsSync(join(folder, 'node_modules/millrace/build/millrace.node'))).toBe(true);
     await inFolder('npx', '--no-install', 'millrace', 'init', 'project');
+    const { dependencies } = JSON.parse(await readFile(join(folder, 'project', 'package.json'), 'utf8')) as {
+      readonly dependencies: object;
+    };
+    expect(dependencies).toEqual({ zod: expect.stringMatching(/^4\./) });
     await symlink(join(folder, 'node_modules'), join(folder, 'project', 'node_modules'));
     const { stdout } = await inFolder(
       'npx',
