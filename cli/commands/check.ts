@@ -37,7 +37,8 @@ export async function check(
     preparePipeline(services, file, { params, twice: true, timeoutMs: compileTimeoutMs() }),
   );
   if (prepared !== null)
-    await look(() => checkPlan(services, prepared.plan, prepared.root, new AbortController().signal, (stage) =>
+    await look(() =>
+      checkPlan(services, prepared.plan, prepared.root, new AbortController().signal, (stage) =>
         step.begin(`checking the SQL of ${stage} against its sources`),
       ),
     );

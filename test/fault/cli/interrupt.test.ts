@@ -53,7 +53,10 @@ describe('Ctrl-C', () => {
     const begin = ['run', join(project.directory, 'pipeline.ts'), '--param', 'maxEpochs=100000', ...project.inStore];
     const epochs = (run: string): readonly number[] =>
       logOf(project.store, run).flatMap((line) => {
-        const { stage, progress } = line as { readonly stage?: string; readonly progress?: { readonly message: string } };
+        const { stage, progress } = line as {
+          readonly stage?: string;
+          readonly progress?: { readonly message: string };
+        };
         const epoch = stage === 'model' ? /^epoch (\d+)/.exec(progress?.message ?? '')?.[1] : undefined;
         return epoch === undefined ? [] : [Number(epoch)];
       });
