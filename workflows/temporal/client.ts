@@ -9,7 +9,7 @@ import {
 } from '@temporalio/client';
 import { MillraceError, serializeError } from '../../pipelines/contracts/errors.js';
 import type { Json } from '../../pipelines/contracts/json.js';
-import type { RunRecord, StageRecord } from '../../pipelines/contracts/metadata.js';
+import type { RunRecord } from '../../pipelines/contracts/metadata.js';
 import type { PreparedPipeline } from '../bundle/prepare-pipeline.js';
 import type { RunResult } from '../embedded/run-plan.js';
 import type { Services } from '../services.js';
@@ -18,6 +18,7 @@ import { newRunId } from '../stages/run-id.js';
 import type { RunEvent } from '../stages/stage-options.js';
 import { type DriveRunInput, decisionSignal, type StageHeartbeat, workflowIdOf, workflowType } from './protocol.js';
 import { serverUnreachable, type TemporalAddress } from './temporal-address.js';
+import { ToldStages } from './told-stages.js';
 
 const connectTimeoutMs = 5000;
 const pollMs = 250;
@@ -145,17 +146,8 @@ export class TemporalRuns implements AsyncDisposable {
       stages: plan.stages.map(({ id, operator }) => ({ id, operator })),
       parent: null,
     });
-    const told = new Map<string, number>();
+    const told = new ToldStages();
     const started = new Set<string>();
-    const tell = async (): Promise<readonly StageRecord[]> => {
-      const stages = await metadata.stages(run.id);
-      for (const record of stages) {
-        if (told.get(record.stage) === record.attempt) continue;
-        told.set(record.stage, record.attempt);
-        onEvent({ kind: 'stageFinished', run: run.id, record });
-      }
-      return stages;
-    };
     for (;;) {
       if (signal.aborted) {
         throw new MillraceError('CANCELLED', {
@@ -167,14 +159,16 @@ export class TemporalRuns implements AsyncDisposable {
       // Asked before the journal is read, so that what was written last is told too.
       const workflow = await this.#describe(run.id);
       for (const { stage, attempt, heartbeat } of workflow.running) {
-        if (told.get(stage) !== undefined) continue;
+        if (told.has(stage)) continue;
         if (!started.has(`${stage}/${attempt}`)) {
           started.add(`${stage}/${attempt}`);
           onEvent({ kind: 'stageStarted', run: run.id, stage, operator: heartbeat?.operator ?? '', attempt });
         }
         if (heartbeat?.progress) onEvent({ kind: 'stageProgress', run: run.id, stage, progress: heartbeat.progress });
       }
-      const stages = await tell();
+      const stages = await metadata.stages(run.id);
+      for (const record of told.news(stages, workflow.hasEnded))
+        onEvent({ kind: 'stageFinished', run: run.id, record });
       if (workflow.hasEnded) {
         const { status } = await metadata.run(run.id);
         return { run: run.id, status, stages, metrics: await metadata.metrics(run.id) };

@@ -401,7 +401,7 @@ import { z } from 'zod';
     [
       'SELECT a FROM range(3) r(a) WHERE a > AND 1',
       [
-        'rows/from:1:39: expected one SELECT statement; received syntax error at or near "AND"',
+        'rows/from:1:39: expected one SELECT statement; received syntax error at or near "AND".',
         '  SELECT a FROM range(3) r(a) WHERE a > AND 1',
         '                                        ^',
       ],
