@@ -106,9 +106,9 @@ export class S3Bucket {
         );
         return 'written';
       } catch (error) {
-        // 409: another conditional put of this key is under way. It is tried again, and then finds it or writes it.
         if (statusOf(error) === 412) return 'taken';
-        if (statusOf(error) === 409) throw this.#conflict();
+        // Another conditional put of this key is under way: the next try finds it or writes it.
+        if ((error as Error).name === 'ConditionalRequestConflict') throw this.#conflict();
         throw error;
       }
     });

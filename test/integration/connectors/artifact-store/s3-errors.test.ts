@@ -4,7 +4,7 @@ import { type AddressInfo, createServer as createSocketServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { CreateMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
+import { CreateMultipartUploadCommand, ListMultipartUploadsCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   openS3ArtifactStore,
@@ -171,6 +171,17 @@ test('an endpoint where nobody answers, or something else does, is named', async
   expect(await refusalOf(openS3ArtifactStore(await options({ endpoint: secure })))).toMatchObject({
     code: 'SERVER_UNREACHABLE',
     message: `s3://team/store: expected an S3 server that answers at ${secure}; received EPROTO. Start it, or check the endpoint and the network.`,
+  });
+});
+
+test('a prefix that is an object, on a server that keeps files, is refused by its name', async () => {
+  await s3.client.send(new PutObjectCommand({ Bucket: 'team', Key: 'object', Body: 'x' }));
+  const store = await openS3ArtifactStore(await options({ url: 's3://team/object' }));
+  expect(await refusalOf(write(store, { a: 'abc' }))).toMatchObject({
+    code: 'STORE_UNREADABLE',
+    retryable: false,
+    message:
+      's3://team/object: expected a bucket that can be read and written; received ObjectParentIsFile, HTTP 409. Check bucket, region, endpoint and the rights of the credentials.',
   });
 });
 
