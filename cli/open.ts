@@ -15,10 +15,13 @@ export async function openStore(options: CommonOptions, from?: string): Promise<
   const { threads, memoryLimitMb } = defaultPlacement();
   const { config, directory } = await loadConfig(from);
   const configured = config.store?.directory === undefined ? undefined : resolve(directory, config.store.directory);
-  const metadata = config.store?.metadata;
+  const { metadata, artifacts } = config.store ?? {};
   return openServices({
     directory: storeDirectory(options.store, from, configured),
     ...(metadata === undefined ? {} : { metadataUrl: resolveSecret(metadata, 'store.metadata') }),
+    ...(artifacts === undefined ? {} : { artifactsUrl: artifacts.url }),
+    ...(artifacts?.endpoint === undefined ? {} : { artifactsEndpoint: artifacts.endpoint }),
+    ...(artifacts?.region === undefined ? {} : { artifactsRegion: artifacts.region }),
     threads,
     memoryLimitMb,
   });

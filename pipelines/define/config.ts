@@ -37,6 +37,19 @@ export const configSchema = z.strictObject({
       /** Of this machine: artifacts and metadata unless they are elsewhere, else caches, scratch and records. Relative to the file. */
       directory: z.string().min(1).optional(),
       metadata: z.union([metadataUrl, secretReference]).optional(),
+      artifacts: z
+        .strictObject({
+          url: z
+            .string()
+            .refine(
+              (text) => /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?$/.test(text),
+              "'s3://<bucket>/<prefix>'",
+            ),
+          /** Of a server that is not Amazon's. */
+          endpoint: z.url().optional(),
+          region: z.string().min(1).optional(),
+        })
+        .optional(),
     })
     .optional(),
   temporal: z

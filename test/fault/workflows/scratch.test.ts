@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -95,7 +95,7 @@ test('the checkpoints of a killed training wait a week for who goes on from them
 });
 
 test('a note that a kill left half written goes at the next start', async () => {
-  await using project = await visitorsProject(50);
+  const project = await checked.project(50);
   const { child, done } = start(project);
   const { bootId } = currentOwner();
   const place = join(project.store, 'scratch');
@@ -106,4 +106,5 @@ test('a note that a kill left half written goes at the next start', async () => 
   await Promise.all([torn, living].map((path) => writeFile(path, '{"owner"')));
   await listRuns(project);
   expect([torn, living].map(existsSync)).toEqual([false, true]);
+  await rm(living);
 });

@@ -53,12 +53,15 @@ describe('millrace.config.ts', () => {
 
   test('is refused with all its problems at once', async () => {
     const { code, stderr } = await withConfig(
-      defining("{ stor: {}, store: { metadata: 'postgres://me:word@host/db' }, temporal: { address: 'host' } }"),
+      defining(
+        "{ stor: {}, store: { metadata: 'postgres://me:word@host/db', artifacts: { url: 'http://bucket' } }, temporal: { address: 'host' } }",
+      ),
       ['runs', 'list'],
     );
     expect(code).toBe(2);
     expect(stderr.trim().split('\n').sort()).toEqual([
       "millrace.config.ts.stor: expected one of the keys store, temporal; received 'stor'. Did you mean 'store'?",
+      "millrace.config.ts.store.artifacts.url: expected 's3://<bucket>/<prefix>'; received 'http://bucket'.",
       "millrace.config.ts.store.metadata: expected a URL without a password; write secret('NAME') for one that has it; received 'postgres://me:…@host/db'.",
       "millrace.config.ts.temporal.address: expected '<host>:<port>'; received 'host'.",
     ]);
