@@ -64,6 +64,8 @@ export async function compileInChild(
       child.once('message', (message) => resolve(message as CompileResponse));
       child.once('error', reject);
       child.once('exit', (code, signal) => {
+        // The terminal's Ctrl-C goes to the whole group: a child that has not begun to listen ends before we hear of it.
+        if (signal === 'SIGINT') return onAbort();
         reject(
           new MillraceError('PIPELINE_THROWS', {
             path: request.file,
