@@ -32,6 +32,8 @@ export interface DevServerOptions {
   readonly file: string | null;
   /** false gives up what a power cut would keep, for speed: a kill of the server loses nothing. Default true. */
   readonly isDurable?: boolean;
+  /** Further `key=value` settings of the server. */
+  readonly settings?: readonly string[];
 }
 
 export interface DevServer {
@@ -86,7 +88,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
   return { address, pid: child.pid!, ended, stop: (signal = 'SIGTERM') => stop(child, signal) };
 }
 
-function argumentsOf({ file, uiPort, isDurable }: DevServerOptions, port: number): string[] {
+function argumentsOf({ file, uiPort, isDurable, settings = [] }: DevServerOptions, port: number): string[] {
   return [
     'server',
     'start-dev',
@@ -100,7 +102,7 @@ function argumentsOf({ file, uiPort, isDurable }: DevServerOptions, port: number
     'error',
     '--sqlite-pragma=journal_mode=WAL',
     ...(isDurable === false ? ['--sqlite-pragma=synchronous=OFF'] : []),
-    ...fastDispatch.flatMap((value) => ['--dynamic-config-value', value]),
+    ...[...fastDispatch, ...settings].flatMap((value) => ['--dynamic-config-value', value]),
   ];
 }
 

@@ -17,8 +17,11 @@ export interface TestTemporal extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-/** @param directory - where it keeps its state. */
-export async function startTemporal(directory: string): Promise<TestTemporal> {
+/**
+ * @param directory - where it keeps its state.
+ * @param settings - further `key=value` settings of the server.
+ */
+export async function startTemporal(directory: string, settings: readonly string[] = []): Promise<TestTemporal> {
   const { path } = await setupTemporal();
   const start = (port: number): Promise<DevServer> =>
     startDevServer({
@@ -27,6 +30,7 @@ export async function startTemporal(directory: string): Promise<TestTemporal> {
       uiPort: null,
       file: join(directory, 'temporal.sqlite'),
       isDurable: false,
+      settings,
     });
   let server = await start(0);
   const { address } = server;

@@ -8,7 +8,7 @@ import { type RunObject, runJson, startCli } from '../../support/cli.js';
 import { checkedAfterEach } from '../../support/invariants.js';
 import { allEnded, descendantsOf, descendantsWith } from '../../support/processes.js';
 import { leftovers, stageBegun } from '../../support/run-log.js';
-import { type Project, visitorsProject } from '../../support/visitors.js';
+import type { Project } from '../../support/visitors.js';
 
 const checked = checkedAfterEach();
 const params = ['--param', 'maxEpochs=60'];
