@@ -76,7 +76,14 @@ describe('a pipeline over every source, task, input, layer and loss', () => {
   });
 
   test('measures regressions and classes', () => {
-    for (const metric of ['rmse', 'mae', 'r2', 'logLoss', 'accuracy'])
+    const metrics = [
+      'priceReport.rmse',
+      'priceReport.mae',
+      'priceReport.r2',
+      'heatingReport.logLoss',
+      'heatingReport.accuracy',
+    ];
+    for (const metric of metrics)
       expect({ metric, value: run.metrics[metric] }).toEqual({ metric, value: expect.any(Number) });
   });
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { stripVTControlCharacters } from 'node:util';
 import { definePipeline, sql } from 'millrace';
 import { t } from 'millrace/types';
 import { expect, test } from 'vitest';
@@ -113,7 +114,7 @@ test('nested runs log under their own ids, and are shown below the stage that sp
   }
 
   stream.end();
-  const shown = (await stream.toArray()).join('').split('\n');
+  const shown = stripVTControlCharacters((await stream.toArray()).join('')).split('\n');
   for (let index = 0; index < count; index++) {
     const child = begun.find((event) => event.parent?.index === index)!;
     expect(shown).toContainEqual(expect.stringContaining(`trials[${index}]  run ${child.run} of trial`));

@@ -11,7 +11,7 @@ test('a run whose history gets long goes on in a new one, with the same digests 
   const store = join(project.directory, '..', 'shared-store');
   // Long after 30 events already.
   await using temporal = await startTemporal(join(project.directory, '..'), [
-    'limit.historyCountSuggestContinueAsNew=30',
+    'limit.historyCount.suggestContinueAsNew=30',
   ]);
   await using _worker = await startWorker(temporal, store);
   const run = await runJson<RunObject>(
