@@ -4,11 +4,11 @@ import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promis
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { isMillraceError, MillraceError } from '../../pipelines/contracts/errors.js';
+import { cacheFolder, makeFolder } from '../tools/cache-folder.js';
+import { lastLines, runTool } from '../tools/run-tool.js';
 import { sourceDigest } from './addon-stamp.js';
-import { cacheFolder, makeFolder } from './cache-folder.js';
 import { fetchLibtorch } from './fetch-libtorch.js';
 import { type Libtorch, locateLibtorch } from './locate-libtorch.js';
-import { lastLines, runTool } from './run-tool.js';
 
 const installBuildTools = 'sudo apt-get install cmake g++';
 const products = ['millrace.node', 'millrace_feed.node'] as const;

@@ -1,10 +1,10 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
-import { makeFolder } from './cache-folder.js';
+import { makeFolder } from '../tools/cache-folder.js';
+import { lastLines, runTool, toolMissing } from '../tools/run-tool.js';
 import { pinnedVersion } from './libtorch-version.js';
 import { cachedLibtorch, type Libtorch } from './locate-libtorch.js';
-import { lastLines, runTool, toolMissing } from './run-tool.js';
 
 /** Bytes of the wheels, for the progress. */
 const wheelBytes = 570e6;

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isMillraceError, MillraceError } from '../../pipelines/contracts/errors.js';
-import { cacheFolder } from './cache-folder.js';
+import { cacheFolder } from '../tools/cache-folder.js';
+import { runTool } from '../tools/run-tool.js';
 import { isSupported, pinnedVersion, supportedVersions, versionOfFolder } from './libtorch-version.js';
-import { runTool } from './run-tool.js';
 
 export interface Libtorch {
   /** Holds include/ and lib/. */

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { MillraceError } from '../../pipelines/contracts/errors.js';
-import { makeFolder } from '../libtorch/cache-folder.js';
-import { lastLines, runTool } from '../libtorch/run-tool.js';
+import { makeFolder } from '../tools/cache-folder.js';
+import { lastLines, runTool } from '../tools/run-tool.js';
 import { cachedTemporal, locateTemporal, pinnedTemporal, type TemporalBinary } from './locate-server.js';
 
 const connectTimeoutMs = 10_000;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { cacheFolder } from '../libtorch/cache-folder.js';
+import { cacheFolder } from '../tools/cache-folder.js';
 
 /** The pinned release of Temporal's command line, whose `server start-dev` is a whole server. */
 export const pinnedTemporal = '1.5.1';

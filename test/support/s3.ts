@@ -6,7 +6,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { cacheFolder, makeFolder } from '../../connectors/libtorch/cache-folder.js';
+import { cacheFolder, makeFolder } from '../../connectors/tools/cache-folder.js';
 
 const run = promisify(execFile);
 

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeFolder } from '../../../../connectors/libtorch/cache-folder.js';
 import { locateLibtorch } from '../../../../connectors/libtorch/locate-libtorch.js';
+import { makeFolder } from '../../../../connectors/tools/cache-folder.js';
 
 let folder: string;
 const before = {
