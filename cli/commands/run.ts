@@ -7,12 +7,10 @@ import type { Services } from '../../workflows/services.js';
 import type { RunEvent } from '../../workflows/stages/stage-options.js';
 import { isOnTemporal } from '../../workflows/temporal/protocol.js';
 import { eventLogger } from '../event-logger.js';
-import { exitCodeOf } from '../exit.js';
-import { type CommonOptions, compileTimeoutMs, integerOption, openStore, paramTexts, printJson } from '../open.js';
-import { adviceAfter } from '../render/advice-after.js';
+import { type CommonOptions, compileTimeoutMs, integerOption, openStore, paramTexts } from '../open.js';
 import { RunProgress } from '../render/progress.js';
-import { renderRun, runObject } from '../render/run-summary.js';
 import { SlowStep } from '../render/slow-step.js';
+import { tellResult } from '../render/tell-result.js';
 
 interface RunOptions extends CommonOptions {
   readonly param?: readonly string[];
@@ -106,11 +104,7 @@ async function withInterrupt(
       progress.onEvent(event);
     });
     progress.close();
-    if (options.json === true) printJson(await runObject(services, result));
-    else process.stdout.write(`${await renderRun(services, result)}\n`);
-    const advice = adviceAfter(result);
-    if (advice !== null) process.stderr.write(`${advice}\n`);
-    process.exitCode = exitCodeOf(result.status);
+    await tellResult(services, result, options.json === true);
   } finally {
     progress.close();
     process.off('SIGINT', interrupt);

@@ -3,11 +3,9 @@ import { isMillraceError } from '../../pipelines/contracts/errors.js';
 import type { PreparedPipeline } from '../../workflows/bundle/prepare-pipeline.js';
 import type { Services } from '../../workflows/services.js';
 import { type SubmitOptions, TemporalRuns } from '../../workflows/temporal/client.js';
-import { exitCodeOf } from '../exit.js';
 import { type CommonOptions, openStore, printJson } from '../open.js';
-import { adviceAfter } from '../render/advice-after.js';
 import { RunProgress } from '../render/progress.js';
-import { renderRun, runObject } from '../render/run-summary.js';
+import { tellResult } from '../render/tell-result.js';
 import { configuredQueue, configuredTemporal } from './temporal-config.js';
 
 /** Submits a compiled pipeline to a Temporal server; follows it unless `detach` is asked for. */
@@ -72,11 +70,7 @@ async function followRun(services: Services, runs: TemporalRuns, id: string, opt
   try {
     const result = await runs.follow(id, leave.signal, (event) => progress.onEvent(event));
     progress.close();
-    if (options.json === true) printJson(await runObject(services, result));
-    else process.stdout.write(`${await renderRun(services, result)}\n`);
-    const advice = adviceAfter(result);
-    if (advice !== null) process.stderr.write(`${advice}\n`);
-    process.exitCode = exitCodeOf(result.status);
+    await tellResult(services, result, options.json === true);
   } catch (error) {
     if (!leave.signal.aborted || !isMillraceError(error) || error.code !== 'CANCELLED') throw error;
     progress.close();

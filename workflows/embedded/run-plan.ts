@@ -6,6 +6,7 @@ import { drivePlan, type Spawn } from '../../pipelines/drive/drive-plan.js';
 import { needsOf } from '../../pipelines/plan/compile.js';
 import type { Plan } from '../../pipelines/plan/schema.js';
 import type { Services } from '../services.js';
+import { checkUnfinished } from '../stages/check-unfinished.js';
 import { openChildRun, outputsOf } from '../stages/child-runs.js';
 import { codeDigests } from '../stages/code-digests.js';
 import { openPlan } from '../stages/open-plan.js';
@@ -67,14 +68,7 @@ export async function resumeRun(
   options: Pick<RunPlanOptions, 'signal' | 'onEvent' | 'placement'>,
 ): Promise<RunResult> {
   const run = await services.metadata.run(idOrPrefix);
-  if (run.status === 'succeeded') {
-    throw new MillraceError('RUN_FINISHED', {
-      path: run.id,
-      expected: 'a run that has something left to do',
-      received: 'one that succeeded',
-      hint: 'Start a new one with millrace run.',
-    });
-  }
+  checkUnfinished(run);
   const plan = await openPlan(services, run.plan);
   const { useCache, from, device } = run.options as unknown as StartOptions;
   const placement = { ...options.placement, device };

@@ -13,6 +13,7 @@ import type { RunRecord } from '../../pipelines/contracts/metadata.js';
 import type { PreparedPipeline } from '../bundle/prepare-pipeline.js';
 import type { RunResult } from '../embedded/run-plan.js';
 import type { Services } from '../services.js';
+import { checkUnfinished } from '../stages/check-unfinished.js';
 import { openPlan } from '../stages/open-plan.js';
 import { newRunId } from '../stages/run-id.js';
 import type { RunEvent } from '../stages/stage-options.js';
@@ -77,14 +78,7 @@ export class TemporalRuns implements AsyncDisposable {
   /** Goes on with a run that failed, was cancelled or lost its workflow. @throws RUN_ACTIVE, RUN_FINISHED */
   async resume(idOrPrefix: string): Promise<RunRecord> {
     const run = await this.services.metadata.run(idOrPrefix);
-    if (run.status === 'succeeded') {
-      throw new MillraceError('RUN_FINISHED', {
-        path: run.id,
-        expected: 'a run that has something left to do',
-        received: 'one that succeeded',
-        hint: 'Start a new one with millrace run.',
-      });
-    }
+    checkUnfinished(run);
     await this.#start(run, (run.options as { queue: string }).queue);
     return run;
   }

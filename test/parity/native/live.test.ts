@@ -35,7 +35,8 @@ const sources = isLong
 for (const seed of isLong ? seeds : []) process.stderr.write(`parity: live PyTorch with MILLRACE_SEED=${seed}\n`);
 
 describe.skipIf(!isLong)('against PyTorch, live (MILLRACE_LONG=1; MILLRACE_SEED repeats a seed)', () => {
-  if (!isLong) test.todo('needs the environment with torch');
+  // A file of tests holds one at least.
+  if (!isLong) test.skip('makes vectors with fresh seeds', () => {});
   for (const { seed, directory } of sources) {
     describe(`MILLRACE_SEED=${seed}`, () => {
       comparePrimitives(directory);
