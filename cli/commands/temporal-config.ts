@@ -1,3 +1,4 @@
+import { MillraceError } from '../../pipelines/contracts/errors.js';
 import { loadConfig } from '../../workflows/config/load-config.js';
 import { type TemporalAddress, temporalAddress } from '../../workflows/temporal/temporal-address.js';
 
@@ -10,7 +11,14 @@ export async function configuredTemporal(): Promise<TemporalAddress> {
   });
 }
 
-/** The task queue of the flag, else of millrace.config.ts. */
+/** The task queue of the flag, else of millrace.config.ts. @throws NAME_INVALID */
 export async function configuredQueue(option: string | undefined): Promise<string> {
+  if (option !== undefined && !/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(option)) {
+    throw new MillraceError('NAME_INVALID', {
+      path: '--queue',
+      expected: 'letters, digits, dot, dash and underscore, at most 128',
+      received: `'${option}'`,
+    });
+  }
   return option ?? (await loadConfig()).config.temporal?.queue ?? 'millrace';
 }

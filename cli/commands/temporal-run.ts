@@ -1,8 +1,9 @@
 import { createInterface } from 'node:readline/promises';
-import { isMillraceError } from '../../pipelines/contracts/errors.js';
+import { isMillraceError, MillraceError } from '../../pipelines/contracts/errors.js';
 import type { PreparedPipeline } from '../../workflows/bundle/prepare-pipeline.js';
 import type { Services } from '../../workflows/services.js';
 import { type SubmitOptions, TemporalRuns } from '../../workflows/temporal/client.js';
+import { isOnTemporal } from '../../workflows/temporal/protocol.js';
 import { type CommonOptions, openStore, printJson } from '../open.js';
 import { RunProgress } from '../render/progress.js';
 import { tellResult } from '../render/tell-result.js';
@@ -36,8 +37,17 @@ export async function resumeSubmitted(services: Services, id: string, options: C
 /** Follows a run of a Temporal server that this or another process submitted. */
 export async function attach(id: string, options: CommonOptions): Promise<void> {
   await using services = await openStore(options);
+  const run = await services.metadata.run(id);
+  if (!isOnTemporal(run)) {
+    throw new MillraceError('CONFIG_INVALID', {
+      path: run.id,
+      expected: 'a run that a Temporal server drives',
+      received: 'one that a command drives itself',
+      hint: `Follow it with millrace runs logs --follow ${run.id}.`,
+    });
+  }
   await using runs = await TemporalRuns.connect(services, await configuredTemporal());
-  await followRun(services, runs, id, options);
+  await followRun(services, runs, run.id, options);
 }
 
 export async function cancelSubmitted(services: Services, run: string): Promise<void> {

@@ -85,6 +85,31 @@ describe('a run on a Temporal server', () => {
     });
   });
 
+  test('follows no run that is not there, nor one that a command drives itself', async () => {
+    const { env } = temporal;
+    const missing = await runCli(['runs', 'attach', 'ffff', '--store', store], { env });
+    expect({ code: missing.code, stderr: missing.stderr }).toEqual({
+      code: 2,
+      stderr:
+        'run "ffff": expected a run\'s id or a unique prefix of it; received no run of this id. `millrace runs list` shows all runs.\n',
+    });
+    const other = await runCli(['runs', 'attach', embedded.run, ...project.inStore], { env });
+    expect({ code: other.code, stderr: other.stderr }).toEqual({
+      code: 2,
+      stderr: `${embedded.run}: expected a run that a Temporal server drives; received one that a command drives itself. Follow it with millrace runs logs --follow ${embedded.run}.\n`,
+    });
+  });
+
+  test('refuses a queue whose name is none', async () => {
+    const { code, stderr } = await runCli(['worker', 'start', '--queue', '../a', '--store', store], {
+      env: temporal.env,
+    });
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: "--queue: expected letters, digits, dot, dash and underscore, at most 128; received '../a'.\n",
+    });
+  });
+
   test('says what to do where no server answers, and leaves no run that seems to go on', async () => {
     const { code, stderr } = await runCli(
       ['run', join(project.directory, 'pipeline.ts'), '--store', store, '--temporal'],
