@@ -92,10 +92,10 @@ for (const name of existsSync(`${root}/dist/chunks`) ? readdirSync(`${root}/dist
 
 /** The workflow's code for Temporal's sandbox, bundled by its SDK: the same sources give the same bytes, whose digest is a worker's build id. */
 async function writeWorkflowBundle() {
-  const target = `${root}/dist/workflows/temporal/drive-run.bundle.js`;
+  const target = `${root}/dist/workflows/temporal/workflows.bundle.js`;
   const { metafile } = await build({
     ...common,
-    entryPoints: ['workflows/temporal/drive-run.ts'],
+    entryPoints: ['workflows/temporal/workflows.ts'],
     write: false,
     splitting: false,
     packages: 'external',
@@ -108,7 +108,7 @@ async function writeWorkflowBundle() {
   const { bundleWorkflowCode } = await import('@temporalio/worker');
   const quiet = { trace() {}, debug() {}, info() {}, log() {}, warn: console.warn, error: console.error };
   const { code } = await bundleWorkflowCode({
-    workflowsPath: `${root}/workflows/temporal/drive-run.ts`,
+    workflowsPath: `${root}/workflows/temporal/workflows.ts`,
     logger: quiet,
     webpackConfigHook: (config) => ({
       ...config,

@@ -6,7 +6,7 @@ import { builtEntry } from '../../native/ts/package-root.js';
 import type { Placement } from '../../pipelines/contracts/operator.js';
 import type { Services } from '../services.js';
 import type { RunEvent } from '../stages/stage-options.js';
-import { createRunActivities } from './run-activities.js';
+import { createActivities } from './activities.js';
 import { serverUnreachable, type TemporalAddress } from './temporal-address.js';
 
 export interface WorkerOptions {
@@ -34,7 +34,7 @@ export interface RunningWorker {
 
 /** The workflow's code, bundled by the build. */
 export function workflowBundle(): { readonly codePath: string; readonly buildId: string } {
-  const codePath = builtEntry('workflows/temporal/drive-run.bundle');
+  const codePath = builtEntry('workflows/temporal/workflows.bundle');
   const buildId = createHash('sha256').update(readFileSync(codePath)).digest('hex').slice(0, 16);
   return { codePath, buildId };
 }
@@ -61,7 +61,7 @@ export async function startWorker(services: Services, options: WorkerOptions): P
     identity: `${process.pid}@${hostname()}`,
     buildId,
     workflowBundle: { codePath },
-    activities: createRunActivities(services, options),
+    activities: createActivities(services, options),
     maxConcurrentActivityTaskExecutions: options.concurrency,
     // Cancellation comes with the answer to a heartbeat.
     maxHeartbeatThrottleInterval: '1 s',
